@@ -1,0 +1,1 @@
+"""The exchange's side of the house: wire, signing, budgets, session and client."""

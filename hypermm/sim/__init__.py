@@ -1,0 +1,1 @@
+"""The exchange in memory: venue, markets, server and faults."""

@@ -1,0 +1,39 @@
+"""Tell setuptools how the compiler turns each kernel in `hypermm/_core` into an extension."""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CHECKED = os.environ.get("HYPERMM_CHECKED") == "1"
+
+# Same inputs, same bits: no fused multiply-add and no reordering of floating-point operations.
+COMPILE_ARGS = [] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
+
+DIRECTIVES = {
+    "language_level": 3,
+    "embedsignature": True,
+    "boundscheck": CHECKED,
+    "cdivision": not CHECKED,
+    "wraparound": False,
+    "initializedcheck": False,
+    "freethreading_compatible": False,
+}
+
+extensions = [
+    Extension(
+        f"hypermm._core.{path.stem}",
+        [str(path)],
+        extra_compile_args=COMPILE_ARGS,
+    )
+    for path in sorted(Path("hypermm/_core").glob("*.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        build_dir="build/cython-checked" if CHECKED else "build/cython",
+        compiler_directives=DIRECTIVES,
+    ),
+)
