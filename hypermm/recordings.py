@@ -1,0 +1,440 @@
+"""Recorded markets on disk, read into one time-ordered array of rows for each coin.
+
+Numbers go from decimal text to integers exactly: no float stands between. What a recording may
+get wrong (repeats, steps back, crossed books, half-written files) is dropped and counted, or
+refused with the file, the line and what was expected.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, NoReturn
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from hypermm._core.rows import (
+    FIRST,
+    LAST,
+    LEVEL,
+    QUOTE,
+    ROW_DTYPE,
+    SNAPSHOT,
+    TRADE,
+    Rows,
+)
+from hypermm.errors import RecordingError
+from hypermm.instrument import MAX_PERP_DECIMALS, Instrument
+
+SILENCE_SECS: Final = 5.0  # without a book for longer: the feed was out, trades inside are re-sent
+MAX_LEVERAGE: Final = 10  # recordings do not say it
+_NS_PER_MS: Final = 1_000_000
+_TEXT_DECIMALS: Final = 8  # scale at which decimal text is read before the market's own is known
+_MAX_DIGITS: Final = 18  # of an int64
+_COMMA, _NEWLINE, _POINT, _ZERO = b",\n.0"
+_EXPONENT: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?e-?[0-9]{1,2}", re.ASCII)
+
+Integers = NDArray[np.int64]
+RowArray = NDArray[np.void]
+
+
+@frozen
+class Recording:
+    """One coin's recorded market.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Decimals as the sizes show them; the asset id is the coin's place among the folder's.
+    rows : Rows
+        All events by exchange time; within one stamp trades, then book frames, then quotes (a
+        quote of the trade's own time is after the trade). Trades that the exchange re-sent on
+        connecting carry the SNAPSHOT flag: known, but no arrivals.
+    start_ns, end_ns : int
+        Stamps of the first book frame and of the last row, ns since 1970.
+    dropped : mapping of str to int
+        What was left out, by reason.
+    """
+
+    instrument: Instrument
+    rows: Rows
+    start_ns: int
+    end_ns: int
+    dropped: Mapping[str, int]
+
+
+def open_recordings(path: Path | str) -> dict[str, Recording]:
+    """Read every coin of a recording.
+
+    Parameters
+    ----------
+    path : path
+        A folder with `orderbooks_COIN`, `prices_COIN` and `trades_COIN`, each `.csv` or
+        `.csv.gz`; or a file of raw WebSocket frames (a stamp, a space, the frame on each line)
+        or of the exchange's archive (JSON lines), plain, `.gz` or `.lz4`.
+
+    Returns
+    -------
+    dict of str to Recording
+        By coin, in alphabetical order.
+
+    Raises
+    ------
+    RecordingError
+        If a file is missing, truncated or not of its format.
+    """
+    path = Path(path)
+    if path.is_file():
+        raise RecordingError(f"{path}: a recording is a folder")
+    if not path.is_dir():
+        raise RecordingError(f"{path}: no such file or folder")
+    coins = sorted({_coin(file) for file in path.glob("*_*.csv*")})
+    if not coins:
+        raise RecordingError(
+            f"{path}: no recording in this folder",
+            hint="expected orderbooks_COIN.csv, prices_COIN.csv and trades_COIN.csv (or .csv.gz)",
+        )
+    return {coin: _read_coin(path, coin, asset_id) for asset_id, coin in enumerate(coins)}
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file, unpacked by its ending. Raises RecordingError if it cannot be."""
+    try:
+        if path.suffix == ".gz":
+            with gzip.open(path) as packed:
+                return packed.read()
+        if path.suffix == ".lz4":
+            return _read_lz4(path)
+        return path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise RecordingError(
+            f"{path}: the compressed file is truncated or damaged ({error})",
+            hint="fetch it again, or unpack what can be saved and cut it at a whole line",
+        ) from error
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _read_lz4(path: Path) -> bytes:
+    try:
+        import lz4.frame
+    except ImportError as error:
+        raise RecordingError(
+            f"{path}: reading .lz4 needs the lz4 package", hint="pip install 'hypermm[research]'"
+        ) from error
+    try:
+        return bytes(lz4.frame.decompress(path.read_bytes()))
+    except RuntimeError as error:
+        raise EOFError(str(error)) from error
+
+
+# ---- CSV: cells found once, numbers read column block by column block
+
+
+class _Table:
+    """The cells of one CSV file, as positions in its bytes."""
+
+    def __init__(self, path: Path, expected: Sequence[str]) -> None:
+        self.path = path
+        data = read_bytes(path).replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
+        header, _, body = data.partition(b"\n")
+        self.names = header.decode("utf-8", "replace").split(",")
+        for name in expected:
+            if name not in self.names:
+                raise RecordingError(
+                    f"{path}, line 1: no column {name!r} in {','.join(self.names)[:120]!r}"
+                )
+        self._bytes = np.frombuffer(body, np.uint8)
+        ends = np.flatnonzero((self._bytes == _COMMA) | (self._bytes == _NEWLINE))
+        self._check_shape(ends)
+        width = len(self.names)
+        starts = np.concatenate(([0], ends[:-1] + 1)) if len(ends) else ends
+        self._starts = starts.reshape(-1, width)
+        self._ends = ends.reshape(-1, width)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def _check_shape(self, ends: Integers) -> None:
+        width = len(self.names)
+        line_ends = np.flatnonzero(self._bytes[ends] == _NEWLINE)
+        cells = np.diff(line_ends, prepend=-1)
+        bad = np.flatnonzero(cells != width)
+        if len(bad):
+            raise RecordingError(
+                f"{self.path}, line {bad[0] + 2}: {cells[bad[0]]} cells, expected {width}",
+                hint="the file is truncated or damaged at this line",
+            )
+
+    def _text(self, row: int, column: int) -> str:
+        cell = self._bytes[self._starts[row, column] : self._ends[row, column]]
+        return cell.tobytes().decode("utf-8", "replace")
+
+    def _refuse(self, row: int, column: int, expected: str) -> NoReturn:
+        raise RecordingError(
+            f"{self.path}, line {row + 2}, column {self.names[column]!r}: "
+            f"{self._text(row, column)[:40]!r} is not {expected}"
+        )
+
+    def _exponent_form(self, row: int, column: int, scale: int) -> int:
+        """Read a cell such as `1e-05`, which recorders write for small sizes."""
+        text = self._text(row, column)
+        if _EXPONENT.fullmatch(text):
+            value = Decimal(text).scaleb(scale)
+            if value == value.to_integral_value() and value < 10**_MAX_DIGITS:
+                return int(value)
+        return self._refuse(row, column, f"a decimal number with at most {scale} decimals")
+
+    def decimals(self, names: Sequence[str], scale: int) -> Integers:
+        """Read columns as integers of 10**-scale, exactly: shape (rows, len(names))."""
+        columns = [self.names.index(name) for name in names]
+        starts, ends = self._starts[:, columns], self._ends[:, columns]
+        lengths = ends - starts
+        values = np.zeros(starts.shape, np.int64)
+        after_point = np.full(starts.shape, -1, np.int64)  # -1: no point yet
+        is_bad = (lengths == 0) | (lengths > _MAX_DIGITS + 1)
+        last = len(self._bytes) - 1
+        for i in range(min(int(lengths.max(initial=0)), _MAX_DIGITS + 1)):
+            byte = self._bytes[np.minimum(starts + i, last)]
+            is_here = i < lengths
+            digit = byte.astype(np.int64) - _ZERO
+            is_point = is_here & (byte == _POINT)
+            is_digit = is_here & (digit >= 0) & (digit <= 9)
+            is_bad |= is_here & ~is_digit & ~(is_point & (after_point < 0))
+            values = np.where(is_digit, values * 10 + digit, values)
+            after_point += np.where(is_point, 1, is_digit & (after_point >= 0))
+        after_point = np.maximum(after_point, 0)
+        shift = scale - after_point
+        is_bad |= lengths + np.maximum(shift, 0) > _MAX_DIGITS
+        values *= 10 ** np.clip(shift, 0, _MAX_DIGITS)
+        divisor = 10 ** np.clip(-shift, 0, _MAX_DIGITS)
+        is_bad |= values % divisor != 0
+        values //= divisor
+        for row, column in np.argwhere(is_bad):
+            values[row, column] = self._exponent_form(row, columns[column], scale)
+        return values
+
+    def sides(self, name: str, buy: str, sell: str) -> NDArray[np.int8]:
+        """Read a column of two words as +1 and -1."""
+        column = self.names.index(name)
+        starts = self._starts[:, column]
+        lengths = self._ends[:, column] - starts
+        first = self._bytes[starts]
+        is_buy = (first == ord(buy[0])) & (lengths == len(buy))
+        is_sell = (first == ord(sell[0])) & (lengths == len(sell))
+        bad = np.flatnonzero(~(is_buy | is_sell))
+        if len(bad):
+            self._refuse(int(bad[0]), column, f"{buy!r} or {sell!r}")
+        return np.where(is_buy, 1, -1).astype(np.int8)
+
+
+def _coin(file: Path) -> str:
+    return file.name.partition("_")[2].removesuffix(".gz").removesuffix(".csv")
+
+
+def _find(folder: Path, kind: str, coin: str) -> Path:
+    for ending in (".csv", ".csv.gz"):
+        path = folder / f"{kind}_{coin}{ending}"
+        if path.is_file():
+            return path
+    raise RecordingError(f"{folder}: {kind}_{coin}.csv (or .csv.gz) is missing")
+
+
+def _read_coin(folder: Path, coin: str, asset_id: int) -> Recording:
+    books = _Table(_find(folder, "orderbooks", coin), ["exchange_timestamp", "bid_price_0"])
+    quotes = _Table(_find(folder, "prices", coin), ["price", "size", "side", "exchange_timestamp"])
+    trades = _Table(
+        _find(folder, "trades", coin), ["price", "size", "side", "trade_id", "exchange_timestamp"]
+    )
+    depth = sum(name.startswith("bid_price_") for name in books.names)
+    level_names = [
+        f"{side}_{what}_{i}"
+        for what in ("price", "size")
+        for side in ("bid", "ask")
+        for i in range(depth)
+    ]
+    for name in level_names:
+        if name not in books.names:
+            raise RecordingError(f"{books.path}, line 1: no column {name!r}")
+    if not len(books):
+        raise RecordingError(f"{books.path}: no book snapshot in this file")
+    levels = books.decimals(level_names, _TEXT_DECIMALS)
+    book_prices, book_sizes = levels[:, : 2 * depth], levels[:, 2 * depth :]
+    quote_cells = quotes.decimals(["price", "size"], _TEXT_DECIMALS)
+    trade_cells = trades.decimals(["price", "size"], _TEXT_DECIMALS)
+
+    size_decimals = _decimals_used(book_sizes, quote_cells[:, 1], trade_cells[:, 1])
+    price_decimals = _decimals_used(book_prices, quote_cells[:, 0], trade_cells[:, 0])
+    if price_decimals + size_decimals > MAX_PERP_DECIMALS:
+        raise RecordingError(
+            f"{folder}: {coin} has sizes of {size_decimals} and prices of {price_decimals} "
+            f"decimals; together Hyperliquid's perpetuals have at most {MAX_PERP_DECIMALS}"
+        )
+    instrument = Instrument(
+        coin=coin, asset_id=asset_id, size_decimals=size_decimals, max_leverage=MAX_LEVERAGE
+    )
+    price_unit = 10 ** (_TEXT_DECIMALS - instrument.price_decimals)
+    size_unit = 10 ** (_TEXT_DECIMALS - size_decimals)
+
+    parts = Parts()
+    parts.add_frames(
+        books.decimals(["exchange_timestamp"], 0)[:, 0] * _NS_PER_MS,
+        book_prices // price_unit,
+        book_sizes // size_unit,
+    )
+    parts.add_quotes(
+        quotes.decimals(["exchange_timestamp"], 0)[:, 0] * _NS_PER_MS,
+        quotes.sides("side", "bid", "ask"),
+        quote_cells[:, 0] // price_unit,
+        quote_cells[:, 1] // size_unit,
+    )
+    parts.add_trades(
+        trades.decimals(["exchange_timestamp"], 0)[:, 0] * _NS_PER_MS,
+        trades.sides("side", "buy", "sell"),
+        trade_cells[:, 0] // price_unit,
+        trade_cells[:, 1] // size_unit,
+        trades.decimals(["trade_id"], 0)[:, 0],
+    )
+    return parts.recording(instrument, folder)
+
+
+def _decimals_used(*blocks: Integers) -> int:
+    """Return how many decimals the values of scale _TEXT_DECIMALS really use."""
+    for decimals in range(_TEXT_DECIMALS):
+        unit = 10 ** (_TEXT_DECIMALS - decimals)
+        if not any((block % unit).any() for block in blocks):
+            return decimals
+    return _TEXT_DECIMALS
+
+
+# ---- rows: checked, ordered, without repeats
+
+
+def blank_rows(count: int, kind: int) -> RowArray:
+    """Make `count` zeroed rows of one kind."""
+    rows = np.zeros(count, ROW_DTYPE)
+    rows["kind"] = kind
+    return rows
+
+
+class Parts:
+    """The pieces of one coin's recording, checked as they come and put together at the end."""
+
+    def __init__(self) -> None:
+        self._pieces: list[RowArray] = []
+        self._book_stamps: Integers = np.zeros(0, np.int64)
+        self._dropped: dict[str, int] = {}
+
+    def _keep(self, is_good: NDArray[np.bool_], reason: str) -> NDArray[np.bool_]:
+        dropped = int(np.count_nonzero(~is_good))
+        if dropped:
+            self._dropped[reason] = self._dropped.get(reason, 0) + dropped
+        return is_good
+
+    def add_frames(self, stamps: Integers, prices: Integers, sizes: Integers) -> None:
+        """Add book frames: shape (n, 2 x depth), bids best first then asks; size 0 is no level."""
+        depth = prices.shape[1] // 2
+        bids, asks = prices[:, :depth], prices[:, depth:]
+        is_sorted = (np.diff(bids, axis=1) < 0).all(axis=1) & (np.diff(asks, axis=1) > 0).all(
+            axis=1
+        )
+        good = self._keep(is_sorted & (bids[:, 0] < asks[:, 0]), "crossed or unsorted book")
+        good[good] = self._keep(_moves_on(stamps[good], strictly=True), "repeated or late book")
+        stamps, prices, sizes = stamps[good], prices[good], sizes[good]
+        count, width = prices.shape
+        rows = blank_rows(count * width, LEVEL)
+        rows["exch_ns"] = np.repeat(stamps, width)
+        rows["price"] = prices.ravel()
+        rows["size"] = sizes.ravel()
+        rows["side"] = np.tile(np.repeat(np.array([1, -1], np.int8), depth), count)
+        rows["index"] = np.tile(np.arange(depth, dtype=np.uint8), 2 * count)
+        frame = np.repeat(np.arange(count), width)[sizes.ravel() > 0]
+        rows = rows[sizes.ravel() > 0]
+        rows["flags"][np.diff(frame, prepend=-1) != 0] |= FIRST
+        rows["flags"][np.diff(frame, append=count) != 0] |= LAST
+        self._pieces.append(rows)
+        self._book_stamps = stamps
+
+    def add_quotes(
+        self, stamps: Integers, sides: NDArray[np.int8], prices: Integers, sizes: Integers
+    ) -> None:
+        """Add best quotes: a bid row directly before its ask row of the same stamp."""
+        bid = np.flatnonzero((sides[:-1] == 1) & (sides[1:] == -1) & (stamps[:-1] == stamps[1:]))
+        unpaired = len(stamps) - 2 * len(bid)
+        if unpaired:
+            self._dropped["unpaired quote row"] = unpaired
+        bid = bid[self._keep(prices[bid] < prices[bid + 1], "crossed quote")]
+        bid = bid[self._keep(_moves_on(stamps[bid], strictly=False), "late quote")]
+        both = np.column_stack((bid, bid + 1)).ravel()
+        rows = blank_rows(len(both), QUOTE)
+        rows["exch_ns"], rows["side"] = stamps[both], sides[both]
+        rows["price"], rows["size"] = prices[both], sizes[both]
+        rows["flags"] = np.tile(np.array([FIRST, LAST], np.uint8), len(bid))
+        self._pieces.append(rows)
+
+    def add_trades(
+        self,
+        stamps: Integers,
+        sides: NDArray[np.int8],
+        prices: Integers,
+        sizes: Integers,
+        ids: Integers,
+    ) -> None:
+        """Add trades in any order; of a repeated id (with its stamp) the first is kept."""
+        order = np.argsort(stamps, kind="stable")
+        _, first = np.unique(np.column_stack((stamps, ids)), axis=0, return_index=True)
+        is_first = np.zeros(len(ids), bool)
+        is_first[first] = True
+        order = order[self._keep(is_first[order], "repeated trade")]
+        rows = blank_rows(len(order), TRADE)
+        rows["exch_ns"], rows["side"] = stamps[order], sides[order]
+        rows["price"], rows["size"], rows["id"] = prices[order], sizes[order], ids[order]
+        self._pieces.append(rows)
+
+    def recording(self, instrument: Instrument, path: Path) -> Recording:
+        """Put the pieces into one array by time, and mark the trades that are no arrivals."""
+        if not len(self._book_stamps):
+            raise RecordingError(f"{path}: no usable book frame of {instrument.coin}")
+        rows = np.concatenate(self._pieces)
+        rank = np.choose(rows["kind"], (0, 0, 1, 2, 3))  # trade, level, quote, context
+        rows = rows[np.lexsort((rank, rows["exch_ns"]))]
+        book = self._book_stamps
+        silence = np.diff(book) > SILENCE_SECS * 1e9
+        is_trade = rows["kind"] == TRADE
+        is_known = is_trade & (rows["exch_ns"] < book[0])
+        for begin, end in zip(book[:-1][silence], book[1:][silence], strict=True):
+            is_known |= is_trade & (rows["exch_ns"] > begin) & (rows["exch_ns"] < end)
+        rows["flags"][is_known] |= SNAPSHOT
+        is_early = ~is_trade & (rows["exch_ns"] < book[0])
+        rows = rows[self._keep(~is_early, "quote before the first book")]
+        return Recording(
+            instrument=instrument,
+            rows=Rows(rows),
+            start_ns=int(book[0]),
+            end_ns=int(rows["exch_ns"][-1]),
+            dropped=dict(self._dropped),
+        )
+
+
+def _moves_on(stamps: Integers, *, strictly: bool) -> NDArray[np.bool_]:
+    """Whether each stamp is not behind the newest before it (or, strictly, is ahead of it)."""
+    if not len(stamps):
+        return np.zeros(0, bool)
+    newest = np.concatenate(([stamps[0] - 1], np.maximum.accumulate(stamps)[:-1]))
+    return np.asarray(stamps > newest if strictly else stamps >= newest)
+
+
+def pieces(recording: Recording) -> Iterator[tuple[int, int]]:
+    """Yield start and end stamps of the stretches without a silence of the book."""
+    rows = recording.rows.array
+    first = (rows["kind"] == LEVEL) & (rows["flags"] & FIRST > 0)
+    stamps = rows["exch_ns"][first]
+    cuts = np.flatnonzero(np.diff(stamps) > SILENCE_SECS * 1e9)
+    starts = [0, *(int(cut) + 1 for cut in cuts)]
+    ends = [*(int(cut) for cut in cuts), len(stamps) - 1]
+    for start, end in zip(starts, ends, strict=True):
+        yield int(stamps[start]), int(stamps[end])

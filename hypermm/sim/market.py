@@ -1,0 +1,154 @@
+"""Outside markets that the simulated exchange plays: recorded ones, and a door to synthetic ones.
+
+A market knows nothing of our orders and has no clock: it hands out what happened in the outside
+world up to a time that the caller names. Its own time starts at 0 with the first book.
+"""
+
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from attrs import evolve
+
+from hypermm._core.rows import EMPTY, LEVEL, SNAPSHOT, TRADE, Rows
+from hypermm.instrument import Instrument
+from hypermm.recordings import Recording, open_recordings
+
+SYNTHETIC: Final = "synthetic"
+DAY_SECS: Final = 86_400
+NS_PER_SEC: Final = 1_000_000_000
+SNAPSHOT_TRADES: Final = 30  # what the exchange re-sends on subscribing
+_TRADE_ID_BITS: Final = 50
+
+
+class Market(Protocol):
+    """The outside world of one coin."""
+
+    @property
+    def instrument(self) -> Instrument:
+        """Rules of the market."""
+
+    @property
+    def snapshot_trades(self) -> Rows:
+        """The trades just before the start, oldest first, with stamps <= 0 and SNAPSHOT flags."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no event is left."""
+
+    @property
+    def day_volume_lots(self) -> int:
+        """Lots traded in 24 hours, as far as the market can tell."""
+
+    def rows_until(self, t_ns: int) -> Rows:
+        """Return the events with market time in (previous t_ns, t_ns], in order.
+
+        `exch_ns` is the time since the market's start, where the first book stands (so the first
+        call includes time 0). The window must not be written to, and stays valid.
+        """
+
+
+class RecordedMarket:
+    """A recording, played from its first book on; in a loop, times go on and ids stay unique.
+
+    Parameters
+    ----------
+    recording : Recording
+        What to play. Trades with the SNAPSHOT flag are not played: those before the start are
+        `snapshot_trades`, those that filled a gap of the recording are left out.
+    loop : bool
+        Whether to begin again at the end. The price then jumps back to where it began.
+    """
+
+    def __init__(self, recording: Recording, *, loop: bool = False) -> None:
+        array = recording.rows.array.copy()
+        array["exch_ns"] -= recording.start_ns
+        is_known = array["flags"] & SNAPSHOT > 0
+        before = Rows(array[is_known & (array["exch_ns"] < 0)][-SNAPSHOT_TRADES:])
+        array = array[~is_known]
+        self.instrument = recording.instrument
+        self.snapshot_trades = before
+        self._first_pass = array
+        self._rows = Rows(array)
+        self._stamps = np.ascontiguousarray(array["exch_ns"])
+        self._position = 0
+        self._passes = 0
+        self._is_loop = loop
+        books = self._stamps[array["kind"] == LEVEL]
+        pause_ns = int(np.median(np.diff(np.unique(books)))) if len(books) > 1 else NS_PER_SEC
+        self._period_ns = int(self._stamps[-1]) + max(pause_ns, 1)
+        is_trade = array["kind"] == TRADE
+        traded = int(array["size"][is_trade].sum())
+        self.day_volume_lots = traded * DAY_SECS * NS_PER_SEC // self._period_ns
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the recording has been played to its end (never in a loop)."""
+        return not self._is_loop and self._position == len(self._stamps)
+
+    def rows_until(self, t_ns: int) -> Rows:
+        """Return the events up to `t_ns`; see `Market.rows_until`."""
+        windows = [self._take(t_ns)]
+        while self._is_loop and self._position == len(self._stamps):
+            self._begin_again()
+            windows.append(self._take(t_ns))
+        return join(windows)
+
+    def _take(self, t_ns: int) -> Rows:
+        start = self._position
+        stop = int(np.searchsorted(self._stamps, t_ns, side="right"))
+        self._position = max(start, stop)
+        return self._rows.window(start, self._position)
+
+    def _begin_again(self) -> None:
+        self._passes += 1
+        array = self._first_pass.copy()
+        array["exch_ns"] += self._passes * self._period_ns
+        # The exchange's ids have 50 bits: the pass goes above them.
+        array["id"][array["kind"] == TRADE] += self._passes << _TRADE_ID_BITS
+        self._rows = Rows(array)
+        self._stamps = np.ascontiguousarray(array["exch_ns"])
+        self._position = 0
+
+
+def join(windows: list[Rows]) -> Rows:
+    """Return one window with all rows; copies only if more than one window has any."""
+    filled = [window for window in windows if len(window)]
+    if not filled:
+        return EMPTY
+    if len(filled) == 1:
+        return filled[0]
+    return Rows(np.concatenate([window.array for window in filled]))
+
+
+def open_market(spec: str, seed: int = 0, loop: bool = False) -> list[Market]:
+    """Open the markets that a command line names.
+
+    Parameters
+    ----------
+    spec : str
+        `synthetic` (BTC and WLFI), `synthetic:COIN`, or the path of a recording.
+    seed : int
+        Seed of synthetic markets; recordings do not use it.
+    loop : bool
+        Whether recordings begin again at their end.
+
+    Raises
+    ------
+    RecordingError
+        If a recording cannot be read.
+    ConfigError
+        If there is no preset of that name.
+    """
+    name, _, coin = spec.partition(":")
+    if name == SYNTHETIC:
+        from hypermm.sim.synthetic import open_synthetic
+
+        return list(open_synthetic(coin, seed))
+    recordings = open_recordings(Path(spec))
+    return [RecordedMarket(recording, loop=loop) for recording in recordings.values()]
+
+
+def with_asset_id(instrument: Instrument, asset_id: int) -> Instrument:
+    """Return the instrument at another place of the universe."""
+    return evolve(instrument, asset_id=asset_id)
