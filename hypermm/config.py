@@ -512,3 +512,24 @@ def generate() -> str:
             value = tomlkit.item(attribute.default).as_string()
             lines.append(f"{key} = {value}{f'  # {unit}' if unit else ''}")
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+
+
+def reference() -> str:
+    """Write the reference page of all settings, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Written from the declarations in `hypermm/config.py`; every setting needs a restart.",
+        "A setting on the command line stands over the file.",
+    ]
+    section = None
+    for dotted, attribute in settings():
+        *sections, key = dotted.split(".")
+        if sections != section:
+            section = sections
+            lines += ["", f"## [{'.'.join(sections)}]", ""]
+            lines += ["| key | default | range | effect |", "|---|---|---|---|"]
+        default = "" if attribute.default is None else f"`{attribute.default}`"
+        metadata = attribute.metadata
+        lines.append(f"| `{key}` | {default} | {metadata['range']} | {metadata['doc']} |")
+    return "\n".join(lines) + "\n"

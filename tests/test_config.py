@@ -136,3 +136,10 @@ def test_overrides_stand_over_the_file(tmp_path):
     loaded = config.load(file, {"trading.asset": "SOL"})
 
     assert (loaded.trading.asset, loaded.trading.risk_aversion) == ("SOL", 0.5)
+
+
+def test_the_reference_page_is_fresh():
+    """The page is written from the declarations: `python -c 'from hypermm import config; ...'`."""
+    page = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
+
+    assert page.read_text() == config.reference(), "write config.reference() to the page again"

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change lands: style, types, the suite on the checked and on
+# the release build, the benchmark gates, and the first command of the README from a built wheel.
+# Makes its own environment under build/ci; needs CPython 3.11 or later and a C compiler.
+set -euo pipefail
+cd "$(dirname "$0")"
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_INPUT=1
+if [[ -z "${HYPERMM_DATA:-}" && -d ../shared/data ]]; then
+  HYPERMM_DATA="$(cd ../shared && pwd)"
+  export HYPERMM_DATA
+fi
+
+work=build/ci
+mkdir -p "$work"
+step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
+
+step "environment from the lock"
+python3 -m venv --clear "$work/venv"
+"$work/venv/bin/pip" install -q --require-hashes -r requirements/ci.lock
+# shellcheck disable=SC1091  # made above
+source "$work/venv/bin/activate"
+
+step "style and types"
+ruff check .
+ruff format --check .
+cython-lint hypermm/_core
+
+step "checked build: the suite with bounds and division checks, warnings are errors"
+HYPERMM_CHECKED=1 python setup.py -q build_ext --inplace --force --parallel 2
+mypy
+python -W error -m pytest -q -W error tests --durations=10
+
+step "release build: the suite and the benchmark gates"
+python setup.py -q build_ext --inplace --force --parallel 2
+python -m pytest -q tests
+python -m pytest -q benchmarks --benchmark-disable-gc --benchmark-sort=name \
+  --benchmark-columns=min,median,rounds
+
+step "sdist, wheel, clean install"
+rm -rf "$work/dist" "$work/clean"
+python -m build --no-isolation --outdir "$work/dist" . > "$work/build.log" 2>&1 \
+  || { tail -50 "$work/build.log"; exit 1; }
+python scripts/check_wheel.py "$work"/dist/*.whl
+deactivate
+python3 -m venv "$work/clean"
+"$work/clean/bin/pip" install -q "$work"/dist/*.whl
+
+step "ten seconds of the first command"
+root="$PWD"
+smoke="$(mktemp -d)"
+(
+  cd "$smoke"
+  XDG_STATE_HOME="$smoke/state" "$root/$work/clean/bin/python" -m hypermm run \
+    --network localhost --duration 10s 2>&1 | tee "$smoke/log"
+)
+grep -q "Market maker started" "$smoke/log"
+if grep -E "Traceback|ERROR" "$smoke/log"; then exit 1; fi
+rm -rf "$smoke"
+
+step "all good"
