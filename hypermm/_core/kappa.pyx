@@ -1,0 +1,366 @@
+"""Decay of the fill intensity with depth, by maximum likelihood.
+
+The depth of an aggressive order is the distance of its worst fill from the mid before it. Beyond
+the touch its law is taken as exponential: left-truncated at a least depth, because nothing trades
+inside the spread, and right-censored or right-truncated at a largest one.
+"""
+
+cimport cython
+from libc.math cimport INFINITY, NAN, exp, expm1, fabs, log, sinh, sqrt
+
+
+cdef float64_t truncated_mean(float64_t y) noexcept nogil:
+    # 1/y - 1/expm1(y) cancels for small y; the series is exact to rounding below 0.05.
+    if y < 0.05:
+        return 0.5 - y / 12.0 + y * y * y / 720.0 - y * y * y * y * y / 30240.0
+    return 1.0 / y - 1.0 / expm1(y)
+
+
+cdef float64_t _information(float64_t y) noexcept nogil:
+    # 1/y^2 - e^y/(e^y - 1)^2: the Fisher information of one depth, over the width squared, and
+    # minus the slope of `truncated_mean`.
+    cdef float64_t root
+    if y < 0.05:
+        return 1.0 / 12.0 - y * y / 240.0 + y * y * y * y / 6048.0
+    root = 2.0 * sinh(0.5 * y) if y < 700.0 else INFINITY
+    return 1.0 / (y * y) - 1.0 / (root * root)
+
+
+cdef float64_t truncated_rate(float64_t mean) noexcept nogil:
+    # Newton on a decreasing convex function, started left of the root: it climbs without
+    # overshooting. truncated_mean(y) >= 1/(y + 2) gives such a start.
+    cdef float64_t y, step
+    cdef int _turn
+    if mean >= 0.5:
+        return 0.0
+    if mean < 1e-3:
+        return 1.0 / mean  # the rest is e^-1000
+    y = 1.0 / mean - 2.0
+    for _turn in range(60):
+        step = (truncated_mean(y) - mean) / _information(y)
+        y += step
+        if fabs(step) <= 1e-15 * y:
+            break
+    return y
+
+
+cdef int _check_window(float64_t depth_min, float64_t depth_max) except -1:
+    if not 0.0 <= depth_min < INFINITY:
+        raise ValueError(f"depth_min must be >= 0 and finite: {depth_min}")
+    if not depth_max > depth_min:
+        raise ValueError(f"depth_max must be > depth_min {depth_min}: {depth_max}")
+    return 0
+
+
+def truncated_means(const float64_t[::1] y, float64_t[::1] out):
+    """Write the mean of a cut-off exponential, as a fraction of the window, into `out`.
+
+    Parameters
+    ----------
+    y : array of float64, shape (n,)
+        Decay times width of the window, dimensionless, >= 0.
+    out : array of float64, shape (n,)
+        Receives 1/y - 1/(e^y - 1), in (0, 1/2].
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or negative, or the lengths differ.
+
+    Notes
+    -----
+    Allocates nothing. By its series below y = 0.05, where the formula cancels.
+    """
+    cdef Py_ssize_t i, n = y.shape[0]
+    if out.shape[0] != n:
+        raise ValueError(f"out must have length {n}: {out.shape[0]}")
+    for i in range(n):
+        if not y[i] >= 0.0:
+            raise ValueError(f"y[{i}] must be >= 0: {y[i]}")
+    with nogil:
+        for i in range(n):
+            out[i] = truncated_mean(y[i])
+
+
+def fit_censored(
+    const float64_t[::1] depths,
+    *,
+    float64_t depth_min=0.0,
+    float64_t depth_max=INFINITY,
+    const float64_t[::1] weights=None,
+    float64_t prior_shape=0.0,
+    float64_t prior_rate=0.0,
+):
+    """Fit the decay to depths that are seen, but not measured, beyond `depth_max`.
+
+    Parameters
+    ----------
+    depths : array of float64, shape (n,), n >= 1
+        Depths of events, in any unit, >= `depth_min`. One at or beyond `depth_max` is censored.
+    depth_min, depth_max : float
+        The window in the same unit; `depth_max` may be infinite.
+    weights : array of float64, shape (n,), optional
+        Weights, >= 0; all 1 if left out.
+    prior_shape, prior_rate : float
+        Gamma prior of the decay: shape >= 0, rate >= 0 in the unit of depth.
+
+    Returns
+    -------
+    dict of float
+        `kappa` in 1/unit (infinite if all depths equal `depth_min`), `se` its standard error,
+        `events` the weight of uncensored depths, `excess` the weighted sum beyond `depth_min`,
+        `loglik`; `low`, `high` the exact 95 % interval of weights 1 without a prior, and
+        `posterior_mean`, `posterior_low`, `posterior_high` with the prior.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its domain or the lengths differ.
+
+    Notes
+    -----
+    The estimate is the number of uncensored depths over the sum of excesses; the interval is
+    that of a gamma variable with this shape. Exact for an exponential law without censoring.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fit = fit_censored(np.array([1.0, 3.0, 2.0, 10.0]), depth_min=1.0, depth_max=5.0)
+    >>> round(fit["kappa"], 4), fit["events"], fit["excess"]
+    (0.4286, 3.0, 7.0)
+    """
+    cdef Py_ssize_t i, n = depths.shape[0]
+    cdef float64_t weight = 1.0, events = 0.0, excess = 0.0, kappa, loglik
+    _check_window(depth_min, depth_max)
+    if n < 1 or (weights is not None and weights.shape[0] != n):
+        raise ValueError(f"depths must not be empty, and weights must have its length: {n}")
+    if not 0.0 <= prior_shape < INFINITY or not 0.0 <= prior_rate < INFINITY:
+        raise ValueError(f"the prior must be >= 0 and finite: {prior_shape}, {prior_rate}")
+    for i in range(n):
+        if not depth_min <= depths[i] < INFINITY:
+            raise ValueError(f"depths[{i}] must be finite and >= {depth_min}: {depths[i]}")
+        if weights is not None:
+            weight = weights[i]
+        if not 0.0 <= weight < INFINITY:
+            raise ValueError(f"weights[{i}] must be >= 0 and finite: {weight}")
+        if depths[i] < depth_max:
+            events += weight
+        excess += weight * (min(depths[i], depth_max) - depth_min)
+    if not events > 0.0:
+        raise ValueError("no depth lies below depth_max: the decay is not identified")
+    kappa = events / excess if excess > 0.0 else INFINITY
+    loglik = events * log(kappa) - kappa * excess if excess > 0.0 else INFINITY
+    low, high = _interval(events, excess)
+    posterior_low, posterior_high = _interval(events + prior_shape, excess + prior_rate)
+    return {
+        "kappa": kappa,
+        "se": kappa / sqrt(events),
+        "events": events,
+        "excess": excess,
+        "loglik": loglik,
+        "low": low,
+        "high": high,
+        "posterior_mean": _over(events + prior_shape, excess + prior_rate),
+        "posterior_low": posterior_low,
+        "posterior_high": posterior_high,
+    }
+
+
+cdef float64_t _over(float64_t numerator, float64_t denominator) noexcept:
+    return numerator / denominator if denominator > 0.0 else INFINITY
+
+
+def _interval(float64_t shape, float64_t rate):
+    # Imported here: scipy.special takes 0.1 s to load, and only research asks for intervals.
+    from scipy.special import gammaincinv
+
+    return (
+        _over(float(gammaincinv(shape, 0.025)), rate),
+        _over(float(gammaincinv(shape, 0.975)), rate),
+    )
+
+
+def fit_truncated(
+    const float64_t[::1] depths, *, float64_t depth_min, float64_t depth_max
+):
+    """Fit the decay to depths of which those beyond `depth_max` are not seen at all.
+
+    Parameters
+    ----------
+    depths : array of float64, shape (n,), n >= 1
+        Depths of events, in any unit, inside [`depth_min`, `depth_max`].
+    depth_min, depth_max : float
+        The window in the same unit, finite.
+
+    Returns
+    -------
+    dict of float
+        `kappa` in 1/unit, `se` its standard error, `loglik`. `kappa` is 0 where the mean lies in
+        the upper half of the window: no decay is identified, do not quote from it.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its domain.
+
+    Notes
+    -----
+    Solves 1/y - 1/(e^y - 1) = mean/width, kappa = y/width. Leaving the truncation out overstates
+    kappa by 46 % where kappa times the width is 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fit = fit_truncated(np.array([0.5, 1.0, 2.0, 6.5]), depth_min=0.0, depth_max=10.0)
+    >>> round(fit["kappa"], 4)
+    0.3594
+    """
+    cdef Py_ssize_t i, n = depths.shape[0]
+    cdef float64_t total = 0.0, width = depth_max - depth_min, y, information, loglik
+    _check_window(depth_min, depth_max)
+    if n < 1 or not width < INFINITY:
+        raise ValueError("depths must not be empty, and the window must be finite")
+    for i in range(n):
+        if not depth_min <= depths[i] <= depth_max:
+            raise ValueError(f"depths[{i}] must lie in {depth_min} to {depth_max}: {depths[i]}")
+        total += depths[i] - depth_min
+    if total == 0.0:
+        return {"kappa": INFINITY, "se": INFINITY, "loglik": INFINITY}
+    y = truncated_rate(total / <float64_t> n / width)
+    information = <float64_t> n * _information(y) * width * width
+    loglik = -<float64_t> n * log(width)
+    if y > 0.0:
+        loglik = <float64_t> n * log(y / width / -expm1(-y)) - y / width * total
+    return {"kappa": y / width, "se": 1.0 / sqrt(information), "loglik": loglik}
+
+
+@cython.final
+cdef class KappaStream:
+    """Decay and level of the fill intensity with exponential forgetting and a gamma prior.
+
+    Parameters
+    ----------
+    decay_secs : float
+        Time after which an event counts 1/e, in seconds, > 0.
+    prior_shape : float
+        Events that the prior is worth, >= 0.
+    prior_rate : float
+        Sum of their depths beyond the least one, in bps, >= 0. The prior's mean is
+        `prior_shape / prior_rate`.
+
+    Attributes
+    ----------
+    weight, excess_bps, events, exposure_secs : float
+        Decayed sums: uncensored depths, bps beyond the least depth, events, seconds of watching.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its domain.
+
+    Notes
+    -----
+    With w = exp(-dt/tau): m = wm + 1{d < most}, S = wS + min(d, most) - least, n = wn + 1,
+    E = wE + tau(1-w); kappa = (a + m)/(b + S), its error kappa/sqrt(a + m), and the intensity at
+    the mid A = n/E exp(kappa least). Allocates nothing.
+
+    Examples
+    --------
+    >>> stream = KappaStream(decay_secs=300.0, prior_shape=4.0, prior_rate=8.0)
+    >>> stream.kappa_per_bps  # the prior alone
+    0.5
+    >>> for depth_bps in (1.5, 2.0, 4.0):
+    ...     stream.advance(2.0)
+    ...     stream.update(depth_bps, least_bps=1.5, most_bps=50.0)
+    >>> round(stream.kappa_per_bps, 2), round(stream.intensity_per_sec(1.5), 2)
+    (0.63, 1.3)
+    """
+
+    def __cinit__(
+        self, *, float64_t decay_secs, float64_t prior_shape=0.0, float64_t prior_rate=0.0
+    ):
+        if not 0.0 < decay_secs < 1e300:
+            raise ValueError(f"decay_secs must be > 0 and finite: {decay_secs}")
+        self.decay_secs = decay_secs
+        self.set_prior(prior_shape, prior_rate)
+
+    def set_prior(self, float64_t shape, float64_t rate):
+        """Replace the prior: `shape` events with `rate` bps in all beyond the least depth.
+
+        Raises
+        ------
+        ValueError
+            If a value is negative or not finite.
+        """
+        if not 0.0 <= shape < 1e300 or not 0.0 <= rate < 1e300:
+            raise ValueError(f"the prior must be >= 0 and finite: {shape}, {rate}")
+        self.prior_shape = shape
+        self.prior_rate = rate
+
+    def advance(self, float64_t secs):
+        """Let `secs` seconds of watching pass.
+
+        Raises
+        ------
+        ValueError
+            If `secs` is negative or not finite.
+        """
+        if not 0.0 <= secs < 1e300:
+            raise ValueError(f"secs must be >= 0 and finite: {secs}")
+        self.advance_room(secs)
+
+    def update(self, float64_t depth_bps, *, float64_t least_bps, float64_t most_bps=INFINITY):
+        """Take in one event at the present time.
+
+        Raises
+        ------
+        ValueError
+            If not 0 <= least_bps <= depth_bps < infinity, or most_bps <= least_bps.
+        """
+        _check_window(least_bps, most_bps)
+        if not least_bps <= depth_bps < INFINITY:
+            raise ValueError(f"depth_bps must be finite and >= {least_bps}: {depth_bps}")
+        self.add(depth_bps, least_bps, most_bps)
+
+    @property
+    def kappa_per_bps(self):
+        """Posterior mean of the decay; NaN if neither prior nor event says anything."""
+        cdef float64_t excess = self.prior_rate + self.excess_bps
+        return (self.prior_shape + self.weight) / excess if excess > 0.0 else NAN
+
+    @property
+    def kappa_se_per_bps(self):
+        """Standard error of the decay; NaN if it is not defined."""
+        cdef float64_t weight = self.prior_shape + self.weight
+        return self.kappa_per_bps / sqrt(weight) if weight > 0.0 else NAN
+
+    def intensity_per_sec(self, float64_t least_bps):
+        """Events per second extrapolated to the mid; NaN before any time has passed.
+
+        Raises
+        ------
+        ValueError
+            If `least_bps` is negative or not finite.
+        """
+        if not 0.0 <= least_bps < INFINITY:
+            raise ValueError(f"least_bps must be >= 0 and finite: {least_bps}")
+        if not self.exposure_secs > 0.0:
+            return NAN
+        return self.events / self.exposure_secs * exp(self.kappa_per_bps * least_bps)
+
+    cdef void advance_room(self, float64_t secs) noexcept nogil:
+        cdef float64_t weight = exp(-secs / self.decay_secs)
+        self.weight *= weight
+        self.excess_bps *= weight
+        self.events *= weight
+        self.exposure_secs = weight * self.exposure_secs - self.decay_secs * expm1(
+            -secs / self.decay_secs
+        )
+
+    cdef void add(
+        self, float64_t depth_bps, float64_t least_bps, float64_t most_bps
+    ) noexcept nogil:
+        if depth_bps < most_bps:
+            self.weight += 1.0
+        self.excess_bps += min(depth_bps, most_bps) - least_bps
+        self.events += 1.0
