@@ -1,0 +1,242 @@
+"""Reads actions, has the desk execute them, and words the replies. Keeps the request budget."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hypermm.hyperliquid.actions import (
+    ApproveAgentAction,
+    ApproveBuilderFeeAction,
+    BatchModifyAction,
+    CancelAction,
+    CancelByCloidAction,
+    ExchangeAction,
+    ModifyAction,
+    ModifyWire,
+    NoopAction,
+    OrderAction,
+    ScheduleCancelAction,
+    SetReferrerAction,
+    UpdateIsolatedMarginAction,
+    UpdateLeverageAction,
+    UserAction,
+    VaultTransferAction,
+)
+from hypermm.sim import refusals, rules, settings
+from hypermm.sim.accounts import Account, Accounts
+from hypermm.sim.desk import Desk, Status
+from hypermm.sim.listing import Listing
+from hypermm.sim.orders import VenueOrder
+from hypermm.sim.refusals import ActionRefusedError
+from hypermm.sim.rules import Rules
+from hypermm.sim.tickets import StaticRefusalError, Ticket, read_tickets
+
+Response = dict[str, Any]
+DEFAULT: Response = {"type": "default"}
+
+
+class Clerk:
+    """The venue's action window."""
+
+    def __init__(
+        self, accounts: Accounts, listings: Mapping[int, Listing], desk: Desk, rules: Rules
+    ) -> None:
+        self._accounts = accounts
+        self._listings = listings
+        self._desk = desk
+        self._rules = rules
+        self._handlers: dict[type, Callable[[Account, Any], Response]] = {
+            OrderAction: self._order,
+            CancelAction: self._cancel,
+            CancelByCloidAction: self._cancel_by_cloid,
+            ModifyAction: self._modify,
+            BatchModifyAction: self._batch_modify,
+            ScheduleCancelAction: self._schedule_cancel,
+            UpdateLeverageAction: self._update_leverage,
+            UpdateIsolatedMarginAction: self._update_isolated_margin,
+            NoopAction: self._noop,
+            ApproveAgentAction: self._approve_agent,
+            ApproveBuilderFeeAction: self._approve_builder_fee,
+            SetReferrerAction: self._set_referrer,
+            VaultTransferAction: self._vault_transfer,
+        }
+
+    # Budget
+
+    def count_request(self, account: Account, action: ExchangeAction, *, is_late: bool) -> None:
+        """Charge the address budget. Raises ActionRefusedError when it is spent."""
+        match action:
+            case OrderAction():
+                cost, is_cancel = max(len(action.orders), 1), False
+            case CancelAction() | CancelByCloidAction():
+                cost, is_cancel = max(len(action.cancels), 1), True
+            case BatchModifyAction():
+                cost, is_cancel = max(len(action.modifies), 1), False
+            case _:
+                cost, is_cancel = 1, False
+        if is_late:
+            cost *= rules.EXPIRED_REQUEST_COST
+        cap = account.requests_cap
+        most = min(cap + rules.EXTRA_CANCELS, 2 * cap) if is_cancel else cap
+        used = account.requests + cost
+        if self._rules.has_address_budget and used > most:
+            now_ms = self._desk.now_ms
+            if now_ms - account.over_budget_ms < rules.OVER_BUDGET_PAUSE_MS:
+                raise ActionRefusedError(refusals.over_budget(used, most, account.volume))
+            account.over_budget_ms = now_ms
+        account.requests = used
+
+    # Dispatch
+
+    def execute(self, account: Account, action: ExchangeAction, nonce: int) -> Response:
+        """Execute an admitted action. Raises ActionRefusedError."""
+        if isinstance(action, UserAction):
+            inner = action.time if hasattr(action, "time") else action.nonce
+            if inner != nonce:
+                raise ActionRefusedError(refusals.NONCE_MISMATCH)
+        handler = self._handlers.get(type(action))
+        if handler is None:
+            raise ActionRefusedError(refusals.NO_SUCH_ACTION)
+        return handler(account, action)
+
+    def _listing(self, asset: int) -> Listing:
+        listing = self._listings.get(asset)
+        if listing is None:
+            raise ActionRefusedError(refusals.unknown_asset(asset))
+        return listing
+
+    # Orders
+
+    def _order(self, account: Account, action: OrderAction) -> Response:
+        if action.builder is not None:
+            raise ActionRefusedError(refusals.BUILDER_FEE)
+        try:
+            tickets = read_tickets(action.orders, self._listings, action.grouping)
+        except StaticRefusalError as error:
+            return _statuses("order", [{"error": str(error)}])
+        return _statuses("order", [self._desk.place(account, ticket) for ticket in tickets])
+
+    def _cancel(self, account: Account, action: CancelAction) -> Response:
+        return _statuses(
+            "cancel",
+            [self._cancel_one(account.find(wire.a, oid=wire.o), wire.a) for wire in action.cancels],
+        )
+
+    def _cancel_by_cloid(self, account: Account, action: CancelByCloidAction) -> Response:
+        return _statuses(
+            "cancel",
+            [
+                self._cancel_one(account.find(wire.asset, cloid=wire.cloid), wire.asset)
+                for wire in action.cancels
+            ],
+        )
+
+    def _cancel_one(self, order: VenueOrder | None, asset: int) -> Status:
+        if order is None:
+            return {"error": f"{refusals.NEVER_PLACED} asset={asset}"}
+        self._desk.cancel(order)
+        return "success"
+
+    def _modify(self, account: Account, action: ModifyAction) -> Response:
+        wire = ModifyWire(action.oid, action.order)
+        response = self._batch_modify(account, BatchModifyAction([wire], action.a))
+        status = response["data"]["statuses"][0]
+        if isinstance(status, dict) and "error" in status:
+            raise ActionRefusedError(status["error"])
+        return DEFAULT
+
+    def _batch_modify(self, account: Account, action: BatchModifyAction) -> Response:
+        try:
+            tickets = read_tickets([modify.order for modify in action.modifies], self._listings)
+        except StaticRefusalError as error:
+            return _statuses("order", [{"error": str(error)}])
+        return _statuses(
+            "order",
+            [
+                self._modify_one(account, modify.oid, ticket, always_place=action.a)
+                for modify, ticket in zip(action.modifies, tickets, strict=True)
+            ],
+        )
+
+    def _modify_one(
+        self, account: Account, oid: int | str, ticket: Ticket, *, always_place: bool
+    ) -> Status:
+        """Cancel, then place: the new order has a new id and the last place in its queue."""
+        old = account.by_cloid.get(oid) if isinstance(oid, str) else account.orders.get(oid)
+        if old is None or not old.is_open:
+            if not always_place:
+                return {"error": refusals.MODIFY_GONE}
+            return self._desk.place(account, ticket)
+        listing = ticket.listing
+        if old.listing is not listing or old.side is not ticket.side:
+            return {"error": refusals.MODIFY_INVALID}
+        if not always_place:
+            would_take = listing.book.crosses(ticket.side, ticket.price)
+            if ticket.is_immediate or (ticket.tif == "Gtc" and would_take):
+                return {"error": refusals.MODIFY_INVALID}
+            ticket = Ticket(
+                listing,
+                ticket.side,
+                ticket.price,
+                ticket.size,
+                "Alo",
+                ticket.is_reduce_only,
+                ticket.cloid,
+            )
+        self._desk.cancel(old)
+        status = self._desk.place(account, ticket)
+        if isinstance(status, dict) and "error" in status:
+            return {"error": refusals.modify_failed(str(status["error"]))}
+        return status
+
+    # Dead man's switch
+
+    def _schedule_cancel(self, account: Account, action: ScheduleCancelAction) -> Response:
+        settings.schedule_cancel(
+            account, action, self._desk.now_ms, self._rules.schedule_cancel_volume
+        )
+        return DEFAULT
+
+    def fire_scheduled_cancels(self) -> None:
+        """Cancel all orders of accounts whose deadline has come."""
+        now_ms = self._desk.now_ms
+        for account in self._accounts.by_address.values():
+            if account.scheduled_cancel_ms is None or account.scheduled_cancel_ms > now_ms:
+                continue
+            account.scheduled_cancel_ms = None
+            day, firings = account.scheduled_cancels
+            today = now_ms // rules.DAY_MS
+            account.scheduled_cancels = (today, firings + 1 if day == today else 1)
+            for order in list(account.orders.values()):
+                self._desk.cancel(order, "scheduledCancel")
+
+    # Account
+
+    def _update_leverage(self, account: Account, action: UpdateLeverageAction) -> Response:
+        settings.update_leverage(account, self._listing(action.asset), action)
+        return DEFAULT
+
+    def _update_isolated_margin(
+        self, account: Account, action: UpdateIsolatedMarginAction
+    ) -> Response:
+        settings.update_isolated_margin(account, self._listing(action.asset), action)
+        return DEFAULT
+
+    def _noop(self, _account: Account, _action: NoopAction) -> Response:
+        return DEFAULT
+
+    def _approve_agent(self, account: Account, action: ApproveAgentAction) -> Response:
+        settings.approve_agent(self._accounts, account, action, self._desk.now_ms)
+        return DEFAULT
+
+    def _approve_builder_fee(self, _account: Account, _action: ApproveBuilderFeeAction) -> Response:
+        raise ActionRefusedError("Builder has insufficient balance to be approved.")
+
+    def _set_referrer(self, _account: Account, _action: SetReferrerAction) -> Response:
+        raise ActionRefusedError("Referral code not registered")
+
+    def _vault_transfer(self, _account: Account, action: VaultTransferAction) -> Response:
+        raise ActionRefusedError(refusals.unknown_vault(action.vaultAddress.lower()))
+
+
+def _statuses(kind: str, statuses: list[Status]) -> Response:
+    return {"type": kind, "data": {"statuses": statuses}}

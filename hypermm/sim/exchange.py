@@ -1,0 +1,329 @@
+"""The venue in memory: requests wait for the next block, blocks move markets and accounts.
+
+No clock and no I/O: `advance` is told how late it is. The same markets, seed and submissions give
+the same blocks. Everything that happens in a block carries the block's time. Work inside a block
+stands in the order of the exchange's priority rule: actions that send no taking order, cancels,
+the outside market's events, actions that send one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from attrs import field, frozen
+
+from hypermm._core.rows import CONTEXT, LAST, LEVEL, QUOTE, ROW_DTYPE, TRADE, Rows
+from hypermm.hyperliquid.actions import (
+    BatchModifyAction,
+    CancelAction,
+    CancelByCloidAction,
+    ExchangeAction,
+    ModifyAction,
+    OrderAction,
+    OrderWire,
+    UserAction,
+)
+from hypermm.messages import Side
+from hypermm.sim import api, refusals, rules
+from hypermm.sim.accounts import Account, Accounts
+from hypermm.sim.clerk import Clerk
+from hypermm.sim.desk import Desk
+from hypermm.sim.listing import Listing, RowValues
+from hypermm.sim.market import Market
+from hypermm.sim.orders import Ids, Trade
+from hypermm.sim.refusals import ActionRefusedError
+from hypermm.sim.rules import Rules
+from hypermm.sim.shapes import fill_shape
+
+NS_PER_MS = 1_000_000
+FIRST_BUILDER_ASSET = 110_000
+ASSETS_PER_DEX = 10_000
+UserEvent = tuple[str, str, Any]  # user, channel, payload
+
+
+@frozen
+class Block:
+    """What one block brought.
+
+    Attributes
+    ----------
+    time_ms : int
+        The one time of everything in it.
+    replies : tuple of (ticket, payload)
+        Bodies of `/exchange`, in the order of execution.
+    user_events : tuple of (user, channel, payload)
+        What users are told: channels `orderUpdates`, `userFills`, `user`.
+    rows : dict
+        Public market data by coin; what did not change is absent.
+    trades : dict
+        Trades of the block by coin, with what the feed shows beyond the rows.
+    """
+
+    time_ms: int
+    replies: tuple[tuple[int, dict[str, Any]], ...] = ()
+    user_events: tuple[UserEvent, ...] = ()
+    rows: dict[str, Rows] = field(factory=dict)
+    trades: dict[str, tuple[Trade, ...]] = field(factory=dict)
+
+
+@frozen
+class _Submission:
+    """An action on its way into a block."""
+
+    ticket: int
+    signer: str
+    action: ExchangeAction
+    nonce: int
+    vault: str | None
+    expires_after_ms: int | None
+
+
+class Exchange:
+    """A venue with its markets, accounts and rules.
+
+    Parameters
+    ----------
+    markets : sequence of Market
+        What is listed; the position is the asset id (of builders' dexs within their range).
+    start_ms : int
+        Time (ms since 1970) at which the markets start.
+    seed : int
+        Seed of order ids, trade ids and hashes.
+    block_ms : int or None
+        Time from block to block; None for that of `rules`.
+    rules : Rules
+        Where this venue differs from the real one.
+    """
+
+    def __init__(
+        self,
+        markets: Sequence[Market],
+        *,
+        start_ms: int,
+        seed: int = 0,
+        block_ms: int | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        self.rules = rules or Rules()
+        self.block_ms = block_ms or self.rules.block_ms
+        self.start_ms = start_ms
+        self.now_ms = start_ms
+        self.accounts = Accounts()
+        self._ids = Ids(seed)
+        self.desk = Desk(self._ids)
+        self.dexs: list[str] = [""]
+        self.listings: dict[int, Listing] = {}
+        for market in markets:
+            self._list(market)
+        self.by_coin = {listing.coin: listing for listing in self.listings.values()}
+        self._clerk = Clerk(self.accounts, self.listings, self.desk, self.rules)
+        self._queue: list[_Submission] = []
+        self._tickets = 0
+
+    def _list(self, market: Market) -> None:
+        dex = market.instrument.dex
+        if dex not in self.dexs:
+            self.dexs.append(dex)
+        number = self.dexs.index(dex)
+        first = FIRST_BUILDER_ASSET + ASSETS_PER_DEX * (number - 1) if number else 0
+        asset = first + sum(x.instrument.dex == dex for x in self.listings.values())
+        listing = Listing(market, asset, self.start_ms)
+        self.listings[asset] = listing
+        for stamp, price, size, tid, _, _, side, _, _ in market.snapshot_trades.array.tolist():
+            self.desk.now_ms = self.start_ms + min(stamp // NS_PER_MS, 0)
+            self.desk.action_hash = self._ids.hash()
+            self.desk.outside_trade(listing, Side(side), price, size, tid)
+        listing.new_trades.clear()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no market has an event left."""
+        return all(listing.market.is_over for listing in self.listings.values())
+
+    # Requests
+
+    def fund(self, address: str, usdc: float) -> None:
+        """Give an account money; one that is not known is opened."""
+        amount = round(usdc * rules.USD)
+        account = self.accounts.open(address)
+        account.cash += amount
+        account.ledger.append((self.now_ms, self._ids.hash(), amount))
+
+    def knows_signer(self, address: str) -> bool:
+        """Whether the address is a user or an agent of one."""
+        return self.accounts.acting(address) is not None
+
+    def submit(
+        self,
+        signer_address: str,
+        action: ExchangeAction,
+        nonce: int,
+        *,
+        vault: str | None = None,
+        expires_after_ms: int | None = None,
+    ) -> int:
+        """Queue an action for the next block; return the ticket that its reply carries.
+
+        Parameters
+        ----------
+        signer_address : str
+            Whose signature the action bears, in lower case with `0x`.
+        action : ExchangeAction
+            In canonical form.
+        nonce : int
+            Nonce of the envelope.
+        vault, expires_after_ms
+            As in the envelope.
+        """
+        self._tickets += 1
+        self._queue.append(
+            _Submission(
+                self._tickets, signer_address.lower(), action, nonce, vault, expires_after_ms
+            )
+        )
+        return self._tickets
+
+    def info(self, request: dict[str, Any]) -> Any:
+        """Answer a request of `/info`. Raises WireError where the exchange answers 422."""
+        return api.answer(self, request)
+
+    # Blocks
+
+    def advance(self, until_ms: int) -> list[Block]:
+        """Make all blocks up to a time; return those in which anything happened."""
+        blocks = []
+        while self.now_ms + self.block_ms <= until_ms:
+            block = self._block(self.now_ms + self.block_ms)
+            if block.replies or block.user_events or block.rows:
+                blocks.append(block)
+        return blocks
+
+    def _block(self, time_ms: int) -> Block:
+        self.now_ms = self.desk.now_ms = time_ms
+        self.desk.news = {}
+        self.desk.action_hash = self._ids.hash()
+        self._clerk.fire_scheduled_cancels()
+        replies: list[tuple[int, dict[str, Any]]] = []
+        classes: tuple[list[tuple[_Submission, Account]], ...] = ([], [], [])
+        queue, self._queue = self._queue, []
+        for submission in queue:
+            try:
+                account = self._admit(submission)
+            except ActionRefusedError as error:
+                replies.append((submission.ticket, refused(error)))
+            else:
+                classes[_priority(submission.action)].append((submission, account))
+        for waiting in classes[:2]:
+            self._execute(waiting, replies)
+        for listing in self.listings.values():
+            self._play(listing)
+        self._execute(classes[2], replies)
+        rows: dict[str, Rows] = {}
+        trades: dict[str, tuple[Trade, ...]] = {}
+        for listing in self.listings.values():
+            listing.update_mark()
+            values = listing.publish(time_ms)
+            if values:
+                rows[listing.coin] = Rows(np.array(values, ROW_DTYPE))
+            if listing.new_trades:
+                trades[listing.coin] = tuple(listing.new_trades)
+                listing.new_trades.clear()
+        return Block(time_ms, tuple(replies), self._user_events(), rows, trades)
+
+    def _admit(self, submission: _Submission) -> Account:
+        """Decide who acts and spend the nonce, before any business check."""
+        signer, action = submission.signer, submission.action
+        if isinstance(action, UserAction):
+            account = self.accounts.get(signer)
+            if account is None:
+                raise ActionRefusedError(refusals.must_deposit(signer))
+        else:
+            account = self.accounts.acting(signer)
+            if account is None:
+                raise ActionRefusedError(refusals.unknown_wallet(signer))
+        if submission.vault is not None:
+            raise ActionRefusedError(refusals.unknown_vault(submission.vault))
+        self.accounts.nonces(signer).admit(submission.nonce, self.now_ms)
+        expires = submission.expires_after_ms
+        is_late = expires is not None and expires < self.now_ms
+        self._clerk.count_request(account, action, is_late=is_late)
+        if is_late:
+            raise ActionRefusedError(refusals.EXPIRED)
+        return account
+
+    def _execute(
+        self,
+        waiting: list[tuple[_Submission, Account]],
+        replies: list[tuple[int, dict[str, Any]]],
+    ) -> None:
+        for submission, account in waiting:
+            self.desk.action_hash = self._ids.hash()
+            try:
+                response = self._clerk.execute(account, submission.action, submission.nonce)
+            except ActionRefusedError as error:
+                payload = refused(error)
+            else:
+                payload = {"status": "ok", "response": response}
+            replies.append((submission.ticket, payload))
+
+    def _play(self, listing: Listing) -> None:
+        """Let the outside market's events of the block happen, in their order."""
+        until_ns = (self.now_ms - listing.start_ms) * NS_PER_MS
+        outside = listing.market.rows_until(until_ns)
+        if len(outside) == 0:
+            return
+        frame: list[RowValues] = []
+        for row in outside.array.tolist():
+            _, price, size, tid, _, kind, side, index, flags = row
+            if kind == TRADE:
+                self.desk.action_hash = self._ids.hash()
+                self.desk.outside_trade(listing, Side(side), price, size, tid)
+            elif kind == CONTEXT:
+                listing.show_context(index, price, size)
+            else:
+                frame.append(row)
+                if not flags & LAST:
+                    continue
+                if kind == LEVEL:
+                    listing.show_book(frame)
+                elif kind == QUOTE:
+                    listing.show_touch(frame)
+                frame = []
+                self.desk.uncross(listing)
+        listing.update_mark()
+
+    def _user_events(self) -> tuple[UserEvent, ...]:
+        events: list[UserEvent] = []
+        for user, news in self.desk.news.items():
+            if news.updates:
+                events.append((user, "orderUpdates", news.updates))
+            if news.fills:
+                fills = [fill_shape(fill) for fill in news.fills]
+                events.append((user, "userFills", {"user": user, "fills": fills}))
+                events.append((user, "user", {"fills": fills}))
+            if news.cancels:
+                events.append((user, "user", {"nonUserCancel": news.cancels}))
+        return tuple(events)
+
+
+def refused(error: ActionRefusedError) -> dict[str, Any]:
+    """Return the body of a refused action."""
+    return {"status": "err", "response": str(error)}
+
+
+def _priority(action: ExchangeAction) -> int:
+    """Return the class of an action in the priority rule of a block."""
+    orders: list[OrderWire] = []
+    match action:
+        case CancelAction() | CancelByCloidAction():
+            return 1
+        case OrderAction():
+            orders = action.orders
+        case ModifyAction():
+            orders = [action.order]
+        case BatchModifyAction():
+            orders = [modify.order for modify in action.modifies]
+        case _:
+            return 0
+    is_taking = any(order.t.limit is not None and order.t.limit.tif != "Alo" for order in orders)
+    return 2 if is_taking else 0

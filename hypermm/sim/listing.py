@@ -1,0 +1,242 @@
+"""One listed market: its rules, book, prices, and the public record of what traded."""
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve
+
+from hypermm._core.rows import (
+    CONTEXT,
+    DAY_VOLUME,
+    FIRST,
+    FUNDING,
+    LAST,
+    LEVEL,
+    MARK,
+    OPEN_INTEREST,
+    ORACLE,
+    QUOTE,
+    TOP,
+    TRADE,
+)
+from hypermm.messages import Side
+from hypermm.sim import rules
+from hypermm.sim.matching import Book, Level
+from hypermm.sim.orders import Trade
+
+if TYPE_CHECKING:
+    from hypermm.sim.market import Market
+
+TRADES_KEPT = 500
+CANDLES_KEPT = 5_000
+MINUTE_MS = 60_000
+ORACLE_SECS = 60.0  # time constant of the oracle where the market gives none
+CONTEXT_UNITS = 10**12
+BASE_FUNDING = 12_500_000  # hourly, in 1e-12: 0.0000125
+
+RowValues = tuple[int, int, int, int, int, int, int, int, int]  # in the order of ROW_DTYPE
+
+
+@define
+class Candle:
+    """One minute of trades; prices and sizes as integers."""
+
+    start_ms: int
+    open: int
+    close: int
+    high: int
+    low: int
+    volume: int
+    count: int
+
+
+class Listing:
+    """A market as the venue lists it.
+
+    Parameters
+    ----------
+    market : Market
+        Outside flow and the market's rules.
+    asset : int
+        Its number in actions.
+    dex : str
+        Builder's dex, empty for the exchange's own.
+    start_ms : int
+        Venue time at which the market starts.
+    """
+
+    def __init__(self, market: "Market", asset: int, start_ms: int) -> None:
+        self.market = market
+        self.asset = asset
+        self.instrument = evolve(market.instrument, asset_id=asset)
+        self.coin = market.instrument.coin
+        self.book = Book()
+        self.start_ms = start_ms
+        self.last_price = 0
+        self.mark_price = 0
+        self.oracle_price = 0.0
+        self.funding = BASE_FUNDING
+        self.open_interest = 0
+        self.day_volume = market.day_volume_lots
+        self.first_price = 0
+        self.traded_lots = 0
+        self.traded_notional = 0
+        self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
+        self.candles: deque[Candle] = deque(maxlen=CANDLES_KEPT)
+        self.new_trades: list[Trade] = []
+        self._has_own_oracle = False
+        self._touch: tuple[Level | None, Level | None] = (None, None)
+        self._next_fast_ms = self._next_deep_ms = self._next_context_ms = start_ms
+
+    # What the outside says
+
+    def show_book(self, rows: list[RowValues]) -> None:
+        """Take over a book frame of the market."""
+        is_top = bool(rows[0][8] & TOP)
+        levels: dict[int, list[Level]] = {1: [], -1: []}
+        for _, price, size, _, count, _, side, _, _ in rows:
+            if size > 0:
+                levels[side].append((price, size, count or 1))
+        self.book.bids.show(levels[1], is_top=is_top)
+        self.book.asks.show(levels[-1], is_top=is_top)
+
+    def show_touch(self, rows: list[RowValues]) -> None:
+        """Take over a best quote of the market."""
+        for _, price, size, _, count, _, side, _, _ in rows:
+            self.book.half(Side(side)).show_touch(price, size, count)
+
+    def show_context(self, index: int, price: int, size: int) -> None:
+        """Take over one figure of the market's context."""
+        if index == ORACLE:
+            self.oracle_price = price * 10**self.instrument.price_decimals / CONTEXT_UNITS
+            self._has_own_oracle = True
+        elif index == FUNDING:
+            self.funding = price
+        elif index == OPEN_INTEREST:
+            self.open_interest = size
+        elif index == DAY_VOLUME:
+            self.day_volume = size - self.traded_lots
+
+    # What trades
+
+    def print_trade(self, trade: Trade) -> None:
+        """Record a trade for the feed, the candles and the day's figures."""
+        self.new_trades.append(trade)
+        self.trades.append(trade)
+        self.last_price = trade.price
+        self.first_price = self.first_price or trade.price
+        self.traded_lots += trade.size
+        self.traded_notional += trade.size * trade.price
+        start_ms = trade.time_ms - trade.time_ms % MINUTE_MS
+        if not self.candles or self.candles[-1].start_ms != start_ms:
+            price = trade.price
+            self.candles.append(Candle(start_ms, price, price, price, price, trade.size, 1))
+            return
+        candle = self.candles[-1]
+        candle.close = trade.price
+        candle.high = max(candle.high, trade.price)
+        candle.low = min(candle.low, trade.price)
+        candle.volume += trade.size
+        candle.count += 1
+
+    # Prices
+
+    @property
+    def mid_price(self) -> float | None:
+        """Middle of the book, None if a side is empty."""
+        bid, ask = self.book.touch()
+        return (bid[0] + ask[0]) / 2 if bid and ask else None
+
+    def update_mark(self) -> None:
+        """Set the mark: the median of best bid, best ask and last trade."""
+        bid, ask = self.book.touch()
+        prices = [level[0] for level in (bid, ask) if level]
+        if self.last_price:
+            prices.append(self.last_price)
+        prices.sort()
+        if len(prices) == 3:
+            self.mark_price = prices[1]
+        elif prices:
+            self.mark_price = sum(prices) // len(prices)
+
+    def _update_oracle(self) -> None:
+        """Let the oracle follow the mid slowly, once each publication of the context."""
+        mid = self.mid_price
+        if mid is None or self._has_own_oracle:
+            return
+        self.first_price = self.first_price or int(mid)
+        if not self.oracle_price:
+            self.oracle_price = mid
+        weight = 1.0 - math.exp(-rules.CONTEXT_MS / 1000 / ORACLE_SECS)
+        self.oracle_price += (mid - self.oracle_price) * weight
+
+    def impact_price(self, side: Side) -> int | None:
+        """Return the mean price of taking the exchange's impact notional from a side."""
+        left = (20_000 if self.coin in {"BTC", "ETH"} else 6_000) * rules.USD
+        lots = paid = 0
+        for price, size, _ in self.book.half(side).levels(rules.DEEP_BOOK_LEVELS):
+            take = min(size, max(left // price, 1))
+            lots += take
+            paid += take * price
+            left -= take * price
+            if left <= 0:
+                break
+        return paid // lots if lots else None
+
+    # What the public sees
+
+    def publish(self, now_ms: int) -> list[RowValues]:
+        """Return the public rows of a block: trades, changed touch, books and context when due."""
+        exch_ns = now_ms * 1_000_000
+        only = FIRST | LAST
+        rows: list[RowValues] = [
+            (exch_ns, trade.price, trade.size, trade.tid, 0, TRADE, trade.side, 0, only)
+            for trade in self.new_trades
+        ]
+        touch = self.book.touch()
+        if touch != self._touch:
+            self._touch = touch
+            for side, level, flags in ((1, touch[0], FIRST), (-1, touch[1], LAST)):
+                price, size, count = level or (0, 0, 0)
+                rows.append((exch_ns, price, size, 0, count, QUOTE, side, 0, flags))
+        if now_ms >= self._next_fast_ms:
+            self._next_fast_ms = _next(self._next_fast_ms, now_ms, rules.FAST_BOOK_MS)
+            self._add_book(rows, exch_ns, rules.FAST_BOOK_LEVELS, TOP)
+        if now_ms >= self._next_deep_ms:
+            self._next_deep_ms = _next(self._next_deep_ms, now_ms, rules.DEEP_BOOK_MS)
+            self._add_book(rows, exch_ns, rules.DEEP_BOOK_LEVELS, 0)
+        if now_ms >= self._next_context_ms:
+            self._next_context_ms = _next(self._next_context_ms, now_ms, rules.CONTEXT_MS)
+            self._update_oracle()
+            self._add_context(rows)
+        return rows
+
+    def _add_book(self, rows: list[RowValues], exch_ns: int, depth: int, flags: int) -> None:
+        first = len(rows)
+        for side in (Side.BUY, Side.SELL):
+            for index, (price, size, count) in enumerate(self.book.half(side).levels(depth)):
+                rows.append((exch_ns, price, size, 0, count, LEVEL, side, index, flags))
+        if len(rows) == first:
+            rows.append((exch_ns, 0, 0, 0, 0, LEVEL, 1, 0, flags))
+        rows[first] = (*rows[first][:8], rows[first][8] | FIRST)
+        rows[-1] = (*rows[-1][:8], rows[-1][8] | LAST)
+
+    def _add_context(self, rows: list[RowValues]) -> None:
+        scale = CONTEXT_UNITS // 10**self.instrument.price_decimals
+        figures = (
+            (MARK, self.mark_price * scale, 0),
+            (ORACLE, round(self.oracle_price * scale), 0),
+            (FUNDING, self.funding, 0),
+            (OPEN_INTEREST, 0, self.open_interest),
+            (DAY_VOLUME, 0, self.day_volume + self.traded_lots),
+        )
+        for index, price, size in figures:
+            flags = (FIRST if index == MARK else 0) | (LAST if index == DAY_VOLUME else 0)
+            rows.append((0, price, size, 0, 0, CONTEXT, 0, index, flags))
+
+
+def _next(due_ms: int, now_ms: int, every_ms: int) -> int:
+    """Return the next time of a cadence, without making up for what was missed."""
+    due_ms += every_ms
+    return due_ms if due_ms > now_ms else now_ms + every_ms

@@ -1,0 +1,109 @@
+"""Records of the venue: orders, fills, trades, and the numbers that name them."""
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from attrs import define, frozen
+
+from hypermm.messages import Side
+
+if TYPE_CHECKING:
+    from hypermm.sim.accounts import Account
+    from hypermm.sim.listing import Listing
+
+UNSEEN = 1 << 62  # size ahead of an order whose price lies beyond the depth that is shown
+FIRST_OID = 570_000_000_000
+OUTSIDE = (
+    "0x1d5c9c0a6f3e0b7d2a48e1f05b6c7d8e9f0a1b2c",
+    "0x8e7f6a5b4c3d2e1f00112233445566778899aabb",
+)  # who trades in the market's own flow: the taker and the maker
+
+
+@define(eq=False)
+class VenueOrder:
+    """An order from its placement to its end, and after that for those who ask."""
+
+    oid: int
+    account: "Account"
+    listing: "Listing"
+    side: Side
+    price: int
+    original: int
+    remaining: int
+    tif: str
+    is_reduce_only: bool
+    cloid: str | None
+    placed_ms: int
+    status: str = "open"
+    status_ms: int = 0
+    ahead: int = 0  # outside lots that stand before it at its price
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it rests."""
+        return self.status == "open"
+
+    @property
+    def filled(self) -> int:
+        """Lots filled so far."""
+        return self.original - self.remaining
+
+
+@frozen
+class Trade:
+    """One fill as the public sees it; `side` is the aggressor's."""
+
+    side: Side
+    price: int
+    size: int
+    time_ms: int
+    tid: int
+    hash: str
+    buyer: str
+    seller: str
+
+
+@frozen
+class UserFill:
+    """One fill as its owner sees it; money in micro-USD."""
+
+    listing: "Listing"
+    oid: int
+    cloid: str | None
+    side: Side
+    price: int
+    size: int
+    time_ms: int
+    start_position: int
+    direction: str
+    closed_pnl: int
+    hash: str
+    is_taker: bool
+    fee: int
+    tid: int
+
+
+class Ids:
+    """Numbers that depend on the seed and on how many were drawn before, on nothing else."""
+
+    def __init__(self, seed: int) -> None:
+        self._prefix = seed.to_bytes(16, "big", signed=True)
+        self._drawn = 0
+        self._oid = FIRST_OID
+
+    def _draw(self, size: int) -> bytes:
+        self._drawn += 1
+        return blake2b(self._drawn.to_bytes(8, "big"), digest_size=size, key=self._prefix).digest()
+
+    def oid(self) -> int:
+        """Return the next order id."""
+        self._oid += 1
+        return self._oid
+
+    def tid(self) -> int:
+        """Return a trade id of 50 bits."""
+        return int.from_bytes(self._draw(8), "big") >> 14
+
+    def hash(self) -> str:
+        """Return the hash of an action."""
+        return "0x" + self._draw(32).hex()

@@ -1,0 +1,137 @@
+"""Every text with which the venue refuses, and the status word of the order record.
+
+Refusals of single orders and cancels that need the state of the market end in ` asset=N` and
+leave a record; those that follow from the request alone do neither.
+"""
+
+from attrs import frozen
+
+
+class ActionRefusedError(Exception):
+    """The whole action is refused: `{"status": "err", "response": text}`."""
+
+
+@frozen
+class Refusal:
+    """A refusal of one order at run time."""
+
+    text: str
+    status: str
+
+    def on(self, asset: int) -> str:
+        """Return the text as the exchange prints it for a market."""
+        return f"{self.text} asset={asset}"
+
+
+MIN_VALUE = Refusal("Order must have minimum value of $10.", "minTradeNtlRejected")
+MARGIN = Refusal("Insufficient margin to place order.", "perpMarginRejected")
+REDUCE_ONLY = Refusal("Reduce only order would increase position.", "reduceOnlyRejected")
+NO_MATCH = Refusal(
+    "Order could not immediately match against any resting orders.", "iocCancelRejected"
+)
+TOO_MANY_ORDERS = Refusal("Too many open orders.", "tooManyOpenOrdersRejected")
+
+
+def post_only(bid: str, ask: str) -> Refusal:
+    """Refuse a post-only order that would trade; a missing side is printed empty."""
+    return Refusal(
+        f"Post only order would have immediately matched, bbo was {bid}@{ask}.", "badAloPxRejected"
+    )
+
+
+# Of an order, from the request alone.
+ORDERS_EMPTY = "Orders are empty."
+INVALID_PRICE = "Order has invalid price."
+INVALID_SIZE = "Order has invalid size."
+ZERO_SIZE = "Order has zero size."
+TOO_FAR = "Order price cannot be more than 95% away from the reference price"
+TRIGGER_COUNT = "Unexpected number of trigger orders"
+NO_TRIGGERS = "Trigger orders are not available on this exchange."
+CLOID_LIVE = "Order has a client order id that is already live."
+BUILDER_FEE = "Builder fee has not been approved."
+
+
+def unknown_asset(asset: int) -> str:
+    """Refuse an asset that is not listed."""
+    return f"Asset {asset} is not listed."
+
+
+def too_large(max_usd: int) -> str:
+    """Refuse an order above the value limit."""
+    return f"Order value too large. Max is ${max_usd}."
+
+
+# Of a cancel or modify.
+NEVER_PLACED = "Order was never placed, already canceled, or filled."
+MODIFY_GONE = "Cannot modify canceled or filled order"
+MODIFY_INVALID = "Attempted to modify to invalid new order"
+
+
+def modify_failed(reason: str) -> str:
+    """Say that the old order is gone and the new one was refused."""
+    return f"Error placing new order during modify: {reason}"
+
+
+# Of a whole action.
+EXPIRED = "Action already expired"
+NONCE_MISMATCH = "Nonce mismatch."
+OTHER_NETWORK = "Mainnet and testnet require different signature."
+NO_SIGNER = "Unable to recover signer."
+LEVERAGE_VALUE = "Invalid leverage value"
+LEVERAGE_TYPE = "Cannot switch leverage type with open position."
+LEVERAGE_CROSS = "Cross margin is not allowed for this asset."
+LEVERAGE_CROSS_MARGIN = (
+    "Cross position does not have sufficient margin available to decrease leverage. "
+    "To decrease leverage, deposit more collateral."
+)
+LEVERAGE_ISOLATED_MARGIN = (
+    "Isolated position does not have sufficient margin available to decrease leverage. "
+    "To decrease leverage, add margin to the position."
+)
+ISOLATED_CROSS = "Position does not use isolated margin."
+ISOLATED_EMPTY = "Cannot update margin for empty position."
+ISOLATED_ZERO = "Update to isolated margin cannot be zero."
+ISOLATED_INCREASE = "Account does not have sufficient margin available for increase."
+ISOLATED_REDUCE = "Position does not have sufficient margin for reduction."
+SCHEDULE_EARLY = "Scheduled cancel time too early, must be at least 5 seconds from now."
+SCHEDULE_COUNT = "Cannot set scheduled cancel time, already triggered 10 times today."
+AGENT_USED = "Extra agent already used."
+AGENT_COUNT = "Too many extra agents for cumulative volume traded. Current limit is 3"
+AGENT_EXPIRED = "Agent valid_until already expired."
+NO_SUCH_ACTION = "Action is not available on this exchange."
+
+
+def usd_text(micro: int) -> str:
+    """Print dollars and cents as these texts do."""
+    return f"${micro // 1_000_000}.{micro % 1_000_000 // 10_000:02d}"
+
+
+def unknown_wallet(address: str) -> str:
+    """Refuse a signer that is neither a user nor an agent."""
+    return f"User or API Wallet {address} does not exist."
+
+
+def must_deposit(address: str) -> str:
+    """Refuse a user-signed action of an account without funds."""
+    return f"Must deposit before performing actions. User: {address}"
+
+
+def unknown_vault(address: str) -> str:
+    """Refuse to act for an address that is no vault or sub-account of the signer."""
+    return f"Vault not registered: {address}"
+
+
+def over_budget(used: int, cap: int, volume: int) -> str:
+    """Refuse a request beyond the address budget."""
+    return (
+        f"Too many cumulative requests sent ({used} > {cap}) for cumulative volume traded "
+        f"{usd_text(volume)}. Place taker orders to free up 1 request per USDC traded."
+    )
+
+
+def schedule_volume(required: int, traded: int) -> str:
+    """Refuse the dead man's switch to an account of little volume."""
+    return (
+        "Cannot set scheduled cancel time until enough volume traded. "
+        f"Required: ${required // 1_000_000}. Traded: {usd_text(traded)}."
+    )

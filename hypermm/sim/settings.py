@@ -1,0 +1,103 @@
+"""Actions on an account itself: leverage, isolated margin, dead man's switch, agents."""
+
+from hypermm.errors import WireError
+from hypermm.hyperliquid.actions import (
+    ApproveAgentAction,
+    ScheduleCancelAction,
+    UpdateIsolatedMarginAction,
+    UpdateLeverageAction,
+    canonical_address,
+)
+from hypermm.sim import refusals, rules
+from hypermm.sim.accounts import Account, Accounts, Agent
+from hypermm.sim.listing import Listing
+from hypermm.sim.refusals import ActionRefusedError
+
+NOBODY = "0x" + 40 * "0"
+AGENT_NAME_MAX = 16
+VALID_UNTIL = " valid_until "
+
+
+def update_leverage(account: Account, listing: Listing, action: UpdateLeverageAction) -> None:
+    """Set leverage and margin mode of a market. Raises ActionRefusedError."""
+    rule, position = listing.instrument, account.position(listing)
+    if not 1 <= action.leverage <= rule.max_leverage:
+        raise ActionRefusedError(refusals.LEVERAGE_VALUE)
+    if action.isCross and rule.is_isolated_only:
+        raise ActionRefusedError(refusals.LEVERAGE_CROSS)
+    if position.size != 0 and position.is_cross != action.isCross:
+        raise ActionRefusedError(refusals.LEVERAGE_TYPE)
+    before = position.leverage, position.is_cross
+    required = account.margin_required()
+    position.leverage, position.is_cross = action.leverage, action.isCross
+    if position.is_cross:
+        after = account.margin_required()
+        if after > required and after > account.cross_value:
+            position.leverage, position.is_cross = before
+            raise ActionRefusedError(refusals.LEVERAGE_CROSS_MARGIN)
+    elif abs(position.value) // action.leverage > max(position.equity, 0):
+        position.leverage, position.is_cross = before
+        raise ActionRefusedError(refusals.LEVERAGE_ISOLATED_MARGIN)
+
+
+def update_isolated_margin(
+    account: Account, listing: Listing, action: UpdateIsolatedMarginAction
+) -> None:
+    """Move money between the cross balance and an isolated position. Raises ActionRefusedError."""
+    position, amount = account.position(listing), action.ntli
+    if position.is_cross:
+        raise ActionRefusedError(refusals.ISOLATED_CROSS)
+    if position.size == 0:
+        raise ActionRefusedError(refusals.ISOLATED_EMPTY)
+    if amount == 0:
+        raise ActionRefusedError(refusals.ISOLATED_ZERO)
+    if amount > account.cross_value - account.margin_required():
+        raise ActionRefusedError(refusals.ISOLATED_INCREASE)
+    needed = max(abs(position.value) // position.leverage, abs(position.value) // 10)
+    if amount < 0 and position.equity + amount < needed:
+        raise ActionRefusedError(refusals.ISOLATED_REDUCE)
+    account.cash -= amount
+    position.raw += amount
+
+
+def schedule_cancel(
+    account: Account, action: ScheduleCancelAction, now_ms: int, volume_required: int
+) -> None:
+    """Set or remove the dead man's switch. Raises ActionRefusedError."""
+    if account.volume < volume_required:
+        raise ActionRefusedError(refusals.schedule_volume(volume_required, account.volume))
+    if action.time is None:
+        account.scheduled_cancel_ms = None
+        return
+    if action.time < now_ms + rules.SCHEDULE_AHEAD_MS:
+        raise ActionRefusedError(refusals.SCHEDULE_EARLY)
+    day, firings = account.scheduled_cancels
+    if day == now_ms // rules.DAY_MS and firings >= rules.SCHEDULED_CANCELS_A_DAY:
+        raise ActionRefusedError(refusals.SCHEDULE_COUNT)
+    account.scheduled_cancel_ms = action.time
+
+
+def approve_agent(
+    accounts: Accounts, account: Account, action: ApproveAgentAction, now_ms: int
+) -> None:
+    """Let another key sign for the account, or take that right away. Raises ActionRefusedError."""
+    try:
+        address = canonical_address(action.agentAddress)
+    except WireError:
+        raise ActionRefusedError("Invalid agent address.") from None
+    name, _, until = (action.agentName or "").partition(VALID_UNTIL)
+    if address == NOBODY:
+        accounts.drop_agent(account, name)
+        return
+    until_ms = now_ms + rules.AGENT_LIFE_MS
+    if until:
+        until_ms = int(until) if until.isascii() and until.isdigit() else 0
+        if until_ms <= now_ms:
+            raise ActionRefusedError(refusals.AGENT_EXPIRED)
+        until_ms = min(until_ms, now_ms + rules.AGENT_LIFE_MAX_MS)
+    if accounts.master(address) is not None or accounts.get(address) is not None:
+        raise ActionRefusedError(refusals.AGENT_USED)
+    named = [agent for agent in account.agents if agent]
+    if name and name not in account.agents and len(named) >= rules.NAMED_AGENTS:
+        raise ActionRefusedError(refusals.AGENT_COUNT)
+    accounts.set_agent(account, Agent(name[:AGENT_NAME_MAX], address, until_ms))
