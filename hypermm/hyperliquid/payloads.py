@@ -1,0 +1,438 @@
+"""What the exchange sends, as typed values with the exchange's own field names.
+
+Extra keys are ignored; a missing or ill-typed one is refused. Numbers stay text here, because only
+the market's rules can read them exactly. `decode_frame` and `decode_info` are the two doors.
+"""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from hypermm.errors import WireError
+
+Uint = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+# Milliseconds whose nanoseconds still fit 64 bits.
+Millis = Annotated[int, Meta(ge=0, le=(2**63 - 1) // 1_000_000)]
+SideText = Literal["A", "B"]
+
+GREETING = b"Websocket connection established."  # an old server's first frame is not JSON
+
+
+class Payload(Struct, frozen=True):
+    """A value from outside."""
+
+
+class Level(Payload, frozen=True):
+    """Price, size and number of orders of a book level."""
+
+    px: str
+    sz: str
+    n: Uint
+
+
+class Book(Payload, frozen=True):
+    """A book: bids falling, asks rising."""
+
+    coin: str
+    time: Millis
+    levels: tuple[list[Level], list[Level]]
+    fast: bool = False
+
+
+class Bbo(Payload, frozen=True):
+    """Best bid and ask; a side that is empty is None."""
+
+    coin: str
+    time: Millis
+    bbo: tuple[Level | None, Level | None]
+
+
+class Trade(Payload, frozen=True):
+    """Somebody's trade; the side is the aggressor's."""
+
+    coin: str
+    side: SideText
+    px: str
+    sz: str
+    time: Millis
+    tid: Uint
+    hash: str = ""
+
+
+class AssetContext(Payload, frozen=True):
+    """Mark, oracle, funding and volume of a market. What is null is unknown."""
+
+    markPx: str  # noqa: N815 - the exchange's name, as are all fields here
+    oraclePx: str  # noqa: N815
+    funding: str
+    openInterest: str  # noqa: N815
+    dayBaseVlm: str | None = None  # noqa: N815
+    midPx: str | None = None  # noqa: N815
+    premium: str | None = None
+    impactPxs: tuple[str, str] | None = None  # noqa: N815
+    dayNtlVlm: str | None = None  # noqa: N815
+    prevDayPx: str | None = None  # noqa: N815
+
+
+class ActiveAssetContext(Payload, frozen=True):
+    """A market's context; the frame has no time."""
+
+    coin: str
+    ctx: AssetContext
+
+
+class OrderPayload(Payload, frozen=True):
+    """An order as feeds and lists tell it."""
+
+    coin: str
+    side: SideText
+    limitPx: str  # noqa: N815
+    sz: str
+    oid: Uint
+    timestamp: Millis
+    origSz: str | None = None  # noqa: N815 - recordings of 2023 lack it
+    cloid: str | None = None
+    reduceOnly: bool = False  # noqa: N815
+    isTrigger: bool = False  # noqa: N815
+
+
+class OrderStatus(Payload, frozen=True):
+    """An order, its state in the exchange's own word, and since when."""
+
+    order: OrderPayload
+    status: str
+    statusTimestamp: Millis  # noqa: N815
+
+
+class OrderStatusReply(Payload, frozen=True):
+    """Answer to `orderStatus`; no order if the id is not known."""
+
+    status: Literal["order", "unknownOid"]
+    order: OrderStatus | None = None
+
+
+class FillPayload(Payload, frozen=True):
+    """One fill of the account."""
+
+    coin: str
+    px: str
+    sz: str
+    side: SideText
+    time: Millis
+    startPosition: str  # noqa: N815
+    closedPnl: str  # noqa: N815
+    oid: Uint
+    crossed: bool
+    fee: str
+    tid: Uint
+    feeToken: str  # noqa: N815
+    hash: str
+    dir: str
+    cloid: str | None = None
+    builderFee: str | None = None  # noqa: N815
+
+
+class UserFills(Payload, frozen=True):
+    """A frame of fills; the first one after a subscribe is a snapshot."""
+
+    user: str
+    fills: list[FillPayload]
+    isSnapshot: bool = False  # noqa: N815
+
+
+class Funding(Payload, frozen=True):
+    """One funding payment; a negative amount was paid."""
+
+    time: Millis
+    coin: str
+    usdc: str
+    szi: str
+    fundingRate: str  # noqa: N815
+    nSamples: Uint | None = None  # noqa: N815
+
+
+class UserFundings(Payload, frozen=True):
+    """A frame of funding payments."""
+
+    user: str
+    fundings: list[Funding]
+    isSnapshot: bool = False  # noqa: N815
+
+
+class NonUserCancel(Payload, frozen=True):
+    """An order that the exchange cancelled."""
+
+    coin: str
+    oid: Uint
+
+
+class UserEvents(Payload, frozen=True):
+    """One of the account's events."""
+
+    fills: list[FillPayload] | None = None
+    funding: Funding | None = None
+    nonUserCancel: list[NonUserCancel] | None = None  # noqa: N815
+    liquidation: dict[str, Any] | None = None
+
+
+class Subscribed(Payload, frozen=True):
+    """An acknowledgement, with the subscription in its normal form."""
+
+    method: Literal["subscribe", "unsubscribe"]
+    subscription: dict[str, Any]
+
+
+class PostResponse(Payload, frozen=True):
+    """Kind and content of the answer to a post."""
+
+    type: Literal["info", "action", "error"]
+    payload: Any
+
+
+class Post(Payload, frozen=True):
+    """Answer to a post of ours."""
+
+    id: Uint
+    response: PostResponse
+
+
+class Notification(Payload, frozen=True):
+    """A line for people."""
+
+    notification: str
+
+
+class OpenOrdersFrame(Payload, frozen=True):
+    """All open orders of a user on one dex."""
+
+    dex: str
+    user: str
+    orders: list[OrderPayload]
+
+
+class Leverage(Payload, frozen=True):
+    """Leverage and margin mode of a position."""
+
+    type: Literal["cross", "isolated"]
+    value: Uint
+    rawUsd: str | None = None  # noqa: N815
+
+
+class Position(Payload, frozen=True):
+    """A position in one market."""
+
+    coin: str
+    szi: str
+    leverage: Leverage
+    entryPx: str | None  # noqa: N815
+    positionValue: str  # noqa: N815
+    unrealizedPnl: str  # noqa: N815
+    marginUsed: str  # noqa: N815
+    maxLeverage: Uint  # noqa: N815
+    liquidationPx: str | None = None  # noqa: N815
+
+
+class AssetPosition(Payload, frozen=True):
+    """A position and its kind."""
+
+    position: Position
+
+
+class MarginSummary(Payload, frozen=True):
+    """Value and margin of an account."""
+
+    accountValue: str  # noqa: N815
+    totalNtlPos: str  # noqa: N815
+    totalRawUsd: str  # noqa: N815
+    totalMarginUsed: str  # noqa: N815
+
+
+class ClearinghouseState(Payload, frozen=True):
+    """Positions and margin of an account on one dex."""
+
+    marginSummary: MarginSummary  # noqa: N815
+    withdrawable: str
+    assetPositions: list[AssetPosition]  # noqa: N815
+    time: Millis
+
+
+class ClearinghouseFrame(Payload, frozen=True):
+    """The same as a feed."""
+
+    dex: str
+    user: str
+    clearinghouseState: ClearinghouseState  # noqa: N815
+
+
+class AssetMeta(Payload, frozen=True):
+    """Rules of one market."""
+
+    name: str
+    szDecimals: Uint  # noqa: N815
+    maxLeverage: Uint  # noqa: N815
+    marginTableId: Uint | None = None  # noqa: N815
+    onlyIsolated: bool | None = None  # noqa: N815
+    isDelisted: bool | None = None  # noqa: N815
+    marginMode: str | None = None  # noqa: N815
+
+
+class UniverseMeta(Payload, frozen=True):
+    """Rules of all markets of one dex; the position in the list is part of the asset id."""
+
+    universe: list[AssetMeta]
+    collateralToken: Uint = 0  # noqa: N815
+
+
+class PerpDex(Payload, frozen=True):
+    """A builder's dex."""
+
+    name: str
+    fullName: str  # noqa: N815
+
+
+class RateLimit(Payload, frozen=True):
+    """The address budget."""
+
+    cumVlm: str  # noqa: N815
+    nRequestsUsed: Uint  # noqa: N815
+    nRequestsCap: Uint  # noqa: N815
+
+
+class UserFees(Payload, frozen=True):
+    """Fee rates of an account, as fractions."""
+
+    userCrossRate: str  # noqa: N815
+    userAddRate: str  # noqa: N815
+
+
+class ExtraAgent(Payload, frozen=True):
+    """A named API wallet."""
+
+    name: str
+    address: str
+    validUntil: Millis  # noqa: N815
+
+
+class UserRole(Payload, frozen=True):
+    """What an address is; an agent and a sub-account name their master in `data`."""
+
+    role: str
+    data: dict[str, str] | None = None
+
+
+class Other(Payload, frozen=True):
+    """A well-formed frame or reply that a market maker does not read."""
+
+    channel: str
+
+
+class Frame(Payload, frozen=True):
+    """A frame of the socket: its channel and what it carries."""
+
+    channel: str
+    data: Any
+
+
+class _Envelope(Struct, frozen=True):
+    channel: str
+    data: Raw = Raw(b"null")
+
+
+_FRAMES: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    channel: msgspec.json.Decoder(kind)
+    for channel, kind in {
+        "l2Book": Book,
+        "bbo": Bbo,
+        "trades": list[Trade],
+        "activeAssetCtx": ActiveAssetContext,
+        "orderUpdates": list[OrderStatus],
+        "userFills": UserFills,
+        "user": UserEvents,
+        "userFundings": UserFundings,
+        "subscriptionResponse": Subscribed,
+        "post": Post,
+        "pong": None,
+        "error": str,
+        "notification": Notification,
+        "openOrders": OpenOrdersFrame,
+        "clearinghouseState": ClearinghouseFrame,
+    }.items()
+}
+
+_REPLIES: Final[dict[str, Any]] = {
+    "l2Book": Book | None,
+    "clearinghouseState": ClearinghouseState,
+    "openOrders": list[OrderPayload],
+    "frontendOpenOrders": list[OrderPayload],
+    "historicalOrders": list[OrderStatus],
+    "orderStatus": OrderStatusReply,
+    "userFills": list[FillPayload],
+    "userFillsByTime": list[FillPayload],
+    "meta": UniverseMeta,
+    "metaAndAssetCtxs": tuple[UniverseMeta, list[AssetContext]],
+    "perpDexs": list[PerpDex | None],
+    "userRateLimit": RateLimit,
+    "userFees": UserFees,
+    "extraAgents": list[ExtraAgent],
+    "userRole": UserRole,
+    "allMids": dict[str, str],
+}
+
+_ANY = msgspec.json.Decoder(Any)
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+def parse_json(body: bytes | str) -> Any:
+    """Read JSON into plain Python values. Raises WireError if it is none."""
+    try:
+        return _ANY.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"not JSON: {error}") from None
+
+
+def encode_json(value: Any) -> bytes:
+    """Print plain values, structs and lists as JSON."""
+    return msgspec.json.encode(value)
+
+
+def decode_frame(frame: bytes) -> Frame:
+    """Read a frame of the socket; a channel that we do not read gives `Other`.
+
+    Raises
+    ------
+    WireError
+        If it is not JSON, or a known channel breaks its schema.
+    """
+    if frame == GREETING:
+        return Frame("greeting", Other("greeting"))
+    try:
+        envelope = _ENVELOPE.decode(frame)
+        decoder = _FRAMES.get(envelope.channel)
+        if decoder is None:
+            return Frame(envelope.channel, Other(envelope.channel))
+        return Frame(envelope.channel, decoder.decode(envelope.data))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise WireError(f"a frame breaks the exchange's form: {error}") from None
+
+
+def decode_info(request_type: str, payload: Any) -> Any:
+    """Read a parsed reply of `/info`; a request type that we do not read gives `Other`.
+
+    Raises
+    ------
+    WireError
+        If a known reply breaks its schema.
+    """
+    kind = _REPLIES.get(request_type)
+    if kind is None:
+        return Other(request_type)
+    return convert(payload, kind)
+
+
+def convert(payload: Any, kind: Any) -> Any:
+    """Check plain values against a type. Raises WireError if they do not fit."""
+    try:
+        return msgspec.convert(payload, kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise WireError(f"a reply breaks the exchange's form: {error}") from None
