@@ -1,0 +1,276 @@
+"""Closed forms of optimal quotes: for tests, notebooks and comparison with the exact solution.
+
+They hold for small inventories far from any bound. Units as in `glft`: distances in bps of the
+fair price, kappa and risk aversion in 1/bps, volatility in bps/sqrt(s), inventory in lots. Nothing
+here allocates.
+"""
+
+from libc.math cimport INFINITY, asinh, exp, isfinite, sqrt, tanh
+
+from hypermm._core._types cimport float64_t
+from hypermm._core.glft cimport (
+    Market,
+    base_depth,
+    check,
+    check_arrays,
+    check_decay,
+    closed_slope,
+    log_factor,
+)
+
+
+def closed_form(
+    *,
+    float64_t volatility,
+    float64_t kappa_per_bps,
+    float64_t intensity_per_sec,
+    float64_t risk_aversion_per_bps,
+    float64_t execution_risk_per_bps=0.0,
+    float64_t cost_bps=0.0,
+    float64_t impact_bps=0.0,
+):
+    """Return the constants of the closed forms: base depth, slope, rate and inventory risk.
+
+    They describe small inventories far from any bound: with N the bound in lots, only where
+    N * inventory_risk**0.25 >= 3. Production quotes come from `Solver`.
+
+    Parameters
+    ----------
+    volatility : float
+        Of the fair price, in bps/sqrt(s), >= 0.
+    kappa_per_bps, intensity_per_sec : float
+        Decay and level of fill intensity, in 1/bps and 1/s, > 0.
+    risk_aversion_per_bps, execution_risk_per_bps : float
+        Gamma and xi times the size of one order, in 1/bps, >= 0.
+    cost_bps, impact_bps : float
+        Cost of a fill, and jump of the mid that our own fill causes, in bps.
+
+    Returns
+    -------
+    tuple of four floats
+        Depth at a flat value function in bps (costs included), slope in bps per lot, rate of
+        return of the inventory in 1/s, and the dimensionless inventory risk rho.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or outside its domain, or costs leave no fill intensity.
+
+    Notes
+    -----
+    Source: Gueant, Lehalle and Fernandez-Tapia (2013), section 4; Gueant (2017), eqs 4.6, 4.7.
+    """
+    cdef Market market
+    cdef float64_t alpha, eta
+    market.volatility = volatility
+    market.kappa = kappa_per_bps
+    market.bid_intensity = market.ask_intensity = intensity_per_sec
+    market.risk_aversion = risk_aversion_per_bps
+    market.execution_risk = execution_risk_per_bps
+    market.bid_cost = market.ask_cost = cost_bps
+    market.drift = 0.0
+    market.impact = impact_bps
+    check(&market)
+    eta = intensity_per_sec * exp(
+        log_factor(execution_risk_per_bps / kappa_per_bps)
+        - kappa_per_bps * (cost_bps + 0.5 * impact_bps)
+    )
+    if not 0.0 < eta < INFINITY:
+        raise ValueError(f"fill intensity after costs must be > 0 and finite: {eta}")
+    alpha = 0.5 * kappa_per_bps * risk_aversion_per_bps * volatility * volatility
+    return (
+        base_depth(execution_risk_per_bps, kappa_per_bps) + cost_bps + 0.5 * impact_bps,
+        closed_slope(volatility, kappa_per_bps, eta, risk_aversion_per_bps),
+        2.0 * sqrt(alpha) * sqrt(eta),
+        alpha / eta,
+    )
+
+
+def finite_horizon_slope_bps(
+    *,
+    float64_t slope_bps,
+    float64_t rate_per_sec,
+    float64_t horizon_secs,
+    float64_t terminal_slope_bps=0.0,
+):
+    """Return the slope of the quotes some time before a horizon, in bps per lot.
+
+    Parameters
+    ----------
+    slope_bps, rate_per_sec : float
+        Stationary slope and rate as `closed_form` gives them, > 0.
+    horizon_secs : float
+        Time to the horizon, >= 0.
+    terminal_slope_bps : float
+        Slope at the horizon: 2 l for a terminal cost l n**2, >= 0.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or outside its domain.
+
+    Notes
+    -----
+    The exact solution for a quadratic Hamiltonian: it joins Avellaneda and Stoikov (2008), at
+    small rate times horizon, with the stationary solution. Source: Bergault, Evangelista, Gueant
+    and Vieira (2021).
+    """
+    cdef float64_t t
+    for name, t in (("slope_bps", slope_bps), ("rate_per_sec", rate_per_sec)):
+        if not 0.0 < t < INFINITY:
+            raise ValueError(f"{name} must be > 0 and finite: {t}")
+    for name, t in (("horizon_secs", horizon_secs), ("terminal_slope_bps", terminal_slope_bps)):
+        if not 0.0 <= t < INFINITY:
+            raise ValueError(f"{name} must be >= 0 and finite: {t}")
+    t = tanh(rate_per_sec * horizon_secs)
+    return slope_bps * (terminal_slope_bps + slope_bps * t) / (slope_bps + terminal_slope_bps * t)
+
+
+def linear_depths(
+    const float64_t[::1] inventory_lots,
+    float64_t[::1] bid_out,
+    float64_t[::1] ask_out,
+    *,
+    float64_t base_bps,
+    float64_t slope_bps,
+    float64_t shift_bps=0.0,
+):
+    """Write depths that are linear in the inventory, in bps: base + slope/2 +- (slope n - shift).
+
+    With the slope of `closed_form` they are the small-inventory form of the stationary quotes; with
+    g sigma**2 tau they are Avellaneda and Stoikov's. A drift mu gives the shift mu / rate.
+
+    Parameters
+    ----------
+    inventory_lots : array of float64, shape (n,)
+        Inventories, in lots.
+    bid_out, ask_out : array of float64, shape (n,)
+        Receive the depths, in bps.
+    base_bps, slope_bps, shift_bps : float
+        In bps, bps per lot and bps, finite.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite or the lengths differ.
+    """
+    cdef Py_ssize_t i
+    cdef float64_t x
+    check_arrays(inventory_lots, bid_out, ask_out)
+    for name, x in (("base_bps", base_bps), ("slope_bps", slope_bps), ("shift_bps", shift_bps)):
+        if not isfinite(x):
+            raise ValueError(f"{name} must be finite: {x}")
+    with nogil:
+        for i in range(inventory_lots.shape[0]):
+            bid_out[i] = base_bps - shift_bps + slope_bps * (inventory_lots[i] + 0.5)
+            ask_out[i] = base_bps + shift_bps - slope_bps * (inventory_lots[i] - 0.5)
+
+
+def asinh_depths(
+    const float64_t[::1] inventory_lots,
+    float64_t[::1] bid_out,
+    float64_t[::1] ask_out,
+    *,
+    float64_t base_bps,
+    float64_t kappa_per_bps,
+    float64_t inventory_risk,
+):
+    """Write the closed form that grows with the log of a large inventory, as exact quotes do.
+
+    Parameters
+    ----------
+    inventory_lots : array of float64, shape (n,)
+        Inventories, in lots.
+    bid_out, ask_out : array of float64, shape (n,)
+        Receive the depths, in bps.
+    base_bps, inventory_risk : float
+        As `closed_form` gives them: bps, finite, and rho, >= 0 and finite.
+    kappa_per_bps : float
+        Decay of fill intensity with distance, in 1/bps, > 0.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or outside its domain, or the lengths differ.
+    """
+    cdef Py_ssize_t i
+    cdef float64_t root, half
+    check_arrays(inventory_lots, bid_out, ask_out)
+    check_decay(kappa_per_bps, 0.0)
+    if not isfinite(base_bps):
+        raise ValueError(f"base_bps must be finite: {base_bps}")
+    if not 0.0 <= inventory_risk < INFINITY:
+        raise ValueError(f"inventory_risk must be >= 0 and finite: {inventory_risk}")
+    root = sqrt(inventory_risk)
+    half = 0.5 * root * (1.0 + 3.0 * root / 16.0)
+    with nogil:
+        for i in range(inventory_lots.shape[0]):
+            bid_out[i] = base_bps + 2.0 / kappa_per_bps * asinh(half * (inventory_lots[i] + 0.5))
+            ask_out[i] = base_bps - 2.0 / kappa_per_bps * asinh(half * (inventory_lots[i] - 0.5))
+
+
+def shorthand_quotes(
+    float64_t fair_price,
+    *,
+    float64_t gamma,
+    float64_t kappa,
+    float64_t volatility,
+    float64_t horizon_secs,
+    float64_t position,
+    float64_t position_limit,
+):
+    """Return bid and ask by the shorthand of the operating procedures, section 12.3.
+
+    Parameters
+    ----------
+    fair_price : float
+        In the quote currency, > 0.
+    gamma, kappa : float
+        Both per unit of relative distance; gamma >= 0, kappa > 0.
+    volatility : float
+        Relative, in 1/sqrt(s), >= 0.
+    horizon_secs : float
+        Fixed horizon, >= 0.
+    position, position_limit : float
+        In one unit, the limit > 0.
+
+    Returns
+    -------
+    tuple of two floats
+        Bid and ask, in the quote currency.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or outside its domain.
+
+    Notes
+    -----
+    delta = ln(1 + gamma/kappa) / gamma, skew = position/limit gamma sigma**2 T, quotes at
+    fair price (1 -+ delta - skew). The term for inventory risk is missing, delta falls as gamma
+    rises, gamma stands for two quantities and no bound is seen: kept for comparison; quotes come
+    from `Solver`.
+
+    Examples
+    --------
+    >>> bid, ask = shorthand_quotes(100.0, gamma=0.3, kappa=2500.0, volatility=1.5e-4,
+    ...                             horizon_secs=300.0, position=0.0, position_limit=1.0)
+    >>> round(bid, 4), round(ask, 4)
+    (99.96, 100.04)
+    """
+    cdef float64_t x, delta, skew
+    for name, x in (
+        ("fair_price", fair_price), ("kappa", kappa), ("position_limit", position_limit)
+    ):
+        if not 0.0 < x < INFINITY:
+            raise ValueError(f"{name} must be > 0 and finite: {x}")
+    for name, x in (
+        ("gamma", gamma), ("volatility", volatility), ("horizon_secs", horizon_secs)
+    ):
+        if not 0.0 <= x < INFINITY:
+            raise ValueError(f"{name} must be >= 0 and finite: {x}")
+    if not isfinite(position):
+        raise ValueError(f"position must be finite: {position}")
+    delta = base_depth(gamma, kappa)
+    skew = position / position_limit * gamma * volatility * volatility * horizon_secs
+    return fair_price * (1.0 - delta - skew), fair_price * (1.0 + delta - skew)
