@@ -18,8 +18,6 @@ from hypermm.sim.exchange import Block, Exchange
 from hypermm.sim.feeds import Feeds, Subscription, dumps, frame, read_subscription
 from hypermm.sim.limits import Limits, Meter
 
-QUEUE_FRAMES_MAX = 4_096
-IDLE_SECS = 60.0
 GOODBYE_SECS = 1.0
 PONG = '{"channel":"pong"}'
 Post = Callable[[str, str, Any], Coroutine[Any, Any, dict[str, Any]]]
@@ -29,9 +27,14 @@ class Connection:
     """One socket."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, transport: asyncio.Transport | None, ip: str
+        self,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport | None,
+        ip: str,
+        limits: Limits,
     ) -> None:
         self.socket = socket
+        self._limits = limits
         self._transport = transport
         self.ip = ip
         self.subscriptions: set[Subscription] = set()
@@ -44,7 +47,7 @@ class Connection:
         """Queue a frame; a reader that is too far behind is cut."""
         if self.is_cut:
             return
-        if len(self._frames) >= QUEUE_FRAMES_MAX:
+        if len(self._frames) >= self._limits.frames_queued:
             self.cut()
             return
         self._frames.append(text)
@@ -66,7 +69,7 @@ class Connection:
         """Write what is queued; end when the connection is cut or idle for too long."""
         while not self.is_cut:
             try:
-                async with asyncio.timeout(IDLE_SECS):
+                async with asyncio.timeout(self._limits.idle_secs):
                     await self._wake.wait()
             except TimeoutError:
                 await self.socket.close(code=WSCloseCode.GOING_AWAY, message=b"Inactive")
@@ -128,7 +131,7 @@ class Hub:
             return web.Response(status=429, text="null", content_type="application/json")
         socket = web.WebSocketResponse(compress=False, autoping=True)
         await socket.prepare(request)
-        connection = Connection(socket, request.transport, ip)
+        connection = Connection(socket, request.transport, ip, self._limits)
         self._connections.add(connection)
         writer = asyncio.create_task(self._write(connection))
         try:

@@ -34,7 +34,7 @@ BATCH_PER_WEIGHT = 40
 
 @frozen(kw_only=True)
 class Limits:
-    """Limits per IP address; the defaults are the exchange's."""
+    """Limits per IP address and per socket; the defaults are the exchange's."""
 
     weight_per_minute: int = 1_200
     connections: int = 10
@@ -42,6 +42,8 @@ class Limits:
     users: int = 10
     messages_per_minute: int = 2_000
     posts: int = 100
+    idle_secs: float = 60.0  # silence of the server after which it closes a socket
+    frames_queued: int = 4_096  # frames that a slow reader may be behind
 
 
 @define
