@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, evolve
 
-from hypermm._core.rows import FIRST, LAST, LEVEL, QUOTE, TRADE, Rows
+from hypermm._core.rows import (
+    CONTEXT,
+    DAY_VOLUME,
+    FIRST,
+    LAST,
+    LEVEL,
+    MARK,
+    ORACLE,
+    QUOTE,
+    TRADE,
+    Rows,
+)
 from hypermm.config import Config, load
 from hypermm.engine import Engine, Mode
 from hypermm.instrument import Instrument
@@ -86,6 +97,14 @@ def add_book(rows: Rows, exch_ns: int, mid: int, levels: int = 20, size: int = 1
             rows.append(
                 kind=LEVEL, side=side, exch_ns=exch_ns, price=price, size=size, index=i, flags=flags
             )
+
+
+def add_context(rows: Rows, price: int) -> None:
+    """Append mark, oracle and a day's volume of which one trade of `warm` is a volume tick."""
+    usd_e12 = price * 10 ** (12 - BTC.price_decimals)
+    rows.append(kind=CONTEXT, index=MARK, price=usd_e12, flags=FIRST)
+    rows.append(kind=CONTEXT, index=ORACLE, price=usd_e12)
+    rows.append(kind=CONTEXT, index=DAY_VOLUME, size=2_000 * 720 * 1_440, flags=LAST)
 
 
 def add_trade(rows: Rows, exch_ns: int, side: int, price: int, size: int, trade_id: int) -> None:
@@ -207,7 +226,8 @@ class Scenario:
     def warm(self, trades: int = 60) -> None:
         """Let enough trades happen."""
         for i in range(trades):
-            rows = Rows.allocate(4)
+            rows = Rows.allocate(8)
+            add_context(rows, self.mid)
             self.now_ns += 100 * MS
             add_quotes(rows, self.exch_ns, self.mid - self.half_spread, self.mid + self.half_spread)
             side = 1 if i % 2 else -1
