@@ -5,7 +5,8 @@ import json
 import pytest
 
 from hypermm.errors import WireError
-from hypermm.sim.api import HANDLERS, AggregationError
+from hypermm.sim.about_markets import AggregationError
+from hypermm.sim.api import HANDLERS
 from tests.scripted_market import ALICE, BOB, START_MS, ScriptedMarket
 from tests.sim_desk import CLOID, Venue, wire
 

@@ -472,11 +472,15 @@ def test_a_taken_port_is_named_with_a_hint():
     assert "--port" in caught.value.hint
 
 
-def test_the_end_of_the_market_ends_the_server():
+def short_market():
     market = ScriptedMarket()
     market.book(0, BIDS, ASKS)
     market.trade(500, "B", "2001", "1")
-    exchange = Exchange([market], start_ms=START_MS)
+    return market
+
+
+def test_the_end_of_the_market_ends_a_server_without_clients():
+    exchange = Exchange([short_market()], start_ms=START_MS)
     said = []
 
     async def run():
@@ -487,11 +491,30 @@ def test_the_end_of_the_market_ends_the_server():
                 0,
                 speed=10.0,
                 on_ready=said.append,
-                on_market_end=lambda: said.append("over"),
+                on_market_end=lambda: said.append(exchange.now_ms - START_MS),
             )
 
     asyncio.run(run())
 
     assert said[0].startswith("http://127.0.0.1:")
-    assert said[1] == "over"
-    assert exchange.now_ms - START_MS == 560  # the block in which the last trade falls
+    assert said[1] == 560  # the block in which the last trade falls
+
+
+def test_orders_can_be_cancelled_after_the_end_of_the_market():
+    """Whoever quoted to the end can still prove that nothing of his rests."""
+
+    async def test(client):
+        async with client.socket():
+            await client.act(order(cloid=CLOID))
+            async with asyncio.timeout(WAIT_SECS):
+                while (  # noqa: ASYNC110 - it is asked as a client asks
+                    await client.info(type="exchangeStatus")
+                )["specialStatuses"] is None:
+                    await asyncio.sleep(0.05)
+
+            reply = await client.act(CancelByCloidAction([CloidWire(0, CLOID)]))
+
+            assert reply["response"]["data"]["statuses"] == ["success"]
+            assert await client.info(type="openOrders", user=USER) == []
+
+    with_server(test, market=short_market())

@@ -25,7 +25,7 @@ from hypermm.hyperliquid.actions import (
 )
 from hypermm.messages import Side
 from hypermm.sim import api, refusals, rules
-from hypermm.sim.accounts import Account, Accounts
+from hypermm.sim.accounts import Account, Accounts, Agent
 from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
 from hypermm.sim.listing import Listing, RowValues
@@ -36,6 +36,7 @@ from hypermm.sim.rules import Rules
 from hypermm.sim.shapes import fill_shape
 
 NS_PER_MS = 1_000_000
+NEVER_MS = 1 << 62
 FIRST_BUILDER_ASSET = 110_000
 ASSETS_PER_DEX = 10_000
 UserEvent = tuple[str, str, Any]  # user, channel, payload
@@ -148,6 +149,11 @@ class Exchange:
         account = self.accounts.open(address)
         account.cash += amount
         account.ledger.append((self.now_ms, self._ids.hash(), amount))
+
+    def approve_agent(self, address: str, agent: str) -> None:
+        """Let another key sign for a funded account, as its unnamed agent, without an end."""
+        account = self.accounts.open(address)
+        self.accounts.set_agent(account, Agent("", agent.lower(), NEVER_MS))
 
     def knows_signer(self, address: str) -> bool:
         """Whether the address is a user or an agent of one."""

@@ -13,7 +13,7 @@ from attrs import field, frozen
 from hypermm._core.rows import CONTEXT, LEVEL, QUOTE, TOP, Rows
 from hypermm.errors import WireError
 from hypermm.hyperliquid.actions import canonical_address
-from hypermm.sim import api, rules, shapes
+from hypermm.sim import about_accounts, about_markets, rules, shapes
 from hypermm.sim.candles import INTERVALS_MS, aggregate
 from hypermm.sim.listing import Listing
 
@@ -116,14 +116,14 @@ class Feeds:
         self._asset_data: dict[Subscription, Json] = {}
         self._first: dict[str, Callable[[Json], Any]] = {
             "activeAssetCtx": self._context,
-            "activeAssetData": lambda fields: api.asset_data(exchange, fields),
+            "activeAssetData": lambda fields: about_accounts.asset_data(exchange, fields),
             "allMids": self._mids,
             "bbo": lambda fields: shapes.bbo_shape(self._listing(fields), exchange.now_ms),
             "candle": self._candle,
             "clearinghouseState": self._state,
             "l2Book": self._book,
             "openOrders": self._orders,
-            "trades": lambda fields: api.recent_trades(self._listing(fields)),
+            "trades": lambda fields: about_markets.recent_trades(self._listing(fields)),
             "userFills": self._fills,
             "userFundings": lambda fields: _snapshot(fields, "fundings", []),
             "userNonFundingLedgerUpdates": self._ledger,
@@ -140,8 +140,8 @@ class Feeds:
             return False
         if fields["type"] == "l2Book":
             try:
-                api.aggregation(fields)
-            except api.AggregationError:
+                about_markets.aggregation(fields)
+            except about_markets.AggregationError:
                 return False
         return True
 
@@ -164,7 +164,7 @@ class Feeds:
         return {"coin": listing.coin, "ctx": shapes.context_shape(listing)}
 
     def _mids(self, fields: Json) -> Json:
-        mids = {"mids": api.all_mids(self._exchange, fields)}
+        mids = {"mids": about_markets.all_mids(self._exchange, fields)}
         return {"dex": fields["dex"], **mids} if "dex" in fields else mids
 
     def _candle(self, fields: Json) -> Json | None:
@@ -177,24 +177,26 @@ class Feeds:
 
     def _book(self, fields: Json) -> Json:
         depth = rules.FAST_BOOK_LEVELS if fields["fast"] else rules.DEEP_BOOK_LEVELS
-        book = api.book(self._exchange, self._listing(fields), fields, depth)
+        book = about_markets.book(self._exchange, self._listing(fields), fields, depth)
         return {**book, "fast": True} if fields["fast"] else book
 
     def _state(self, fields: Json) -> Json:
-        state = api.state(self._exchange, fields)
+        state = about_accounts.state(self._exchange, fields)
         return {"dex": fields["dex"], "user": fields["user"], "clearinghouseState": state}
 
     def _orders(self, fields: Json) -> Json:
-        orders = [shapes.order_full(order) for order in api.open_orders(self._exchange, fields)]
+        orders = [
+            shapes.order_full(order) for order in about_accounts.open_orders(self._exchange, fields)
+        ]
         return {"dex": fields["dex"], "user": fields["user"], "orders": orders}
 
     def _fills(self, fields: Json) -> Json:
-        fills = api.fills(self._exchange, fields)[-SNAPSHOT_FILLS:]
+        fills = about_accounts.fills(self._exchange, fields)[-SNAPSHOT_FILLS:]
         return _snapshot(fields, "fills", [shapes.fill_shape(fill) for fill in fills])
 
     def _ledger(self, fields: Json) -> Json:
         account = self._exchange.accounts.get(fields["user"])
-        return _snapshot(fields, "nonFundingLedgerUpdates", api.ledger_updates(account))
+        return _snapshot(fields, "nonFundingLedgerUpdates", about_accounts.ledger_updates(account))
 
     # Frames of a block
 
@@ -254,7 +256,7 @@ class Feeds:
                         if shown is not None:
                             yield subscription, shown
                 elif kind == "activeAssetData":
-                    data = api.asset_data(self._exchange, subscription.fields)
+                    data = about_accounts.asset_data(self._exchange, subscription.fields)
                     if data is not None and data != self._asset_data.get(subscription):
                         self._asset_data[subscription] = data
                         yield subscription, frame(kind, data)

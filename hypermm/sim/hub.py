@@ -117,6 +117,11 @@ class Hub:
         for connection in self._readers[subscription]:
             connection.send(text)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no socket is open."""
+        return not self._connections
+
     async def close(self) -> None:
         """Say goodbye to everybody."""
         await asyncio.gather(*(_say_goodbye(connection) for connection in self._connections))

@@ -7,6 +7,7 @@ state belongs to the venue and the hub; nothing here is shared between threads.
 import asyncio
 import errno
 import json
+import math
 import signal
 import socket
 import time
@@ -19,7 +20,7 @@ from hypermm.errors import ConfigError, WireError
 from hypermm.hyperliquid.actions import Request, UserAction, decode_request
 from hypermm.hyperliquid.signing import recover
 from hypermm.sim import limits, refusals
-from hypermm.sim.api import AggregationError
+from hypermm.sim.about_markets import AggregationError
 from hypermm.sim.exchange import Exchange, refused
 from hypermm.sim.feeds import dumps
 from hypermm.sim.hub import Hub
@@ -42,6 +43,8 @@ NOT_JSON_TYPE = "Expected request with `Content-Type: application/json`"
 TOO_MANY = "429 Too Many Requests"
 BLOCKS_PER_TURN = 20  # made in one go when the clock is ahead, before others get their turn
 SHUTDOWN_SECS = 2.0
+LINGER_SECS = 30.0  # at most, after the market's end, for those who still have orders to cancel
+EMPTY_SECS = 1.0  # without a socket, after which nobody is waited for
 
 
 class _HttpError(Exception):
@@ -102,11 +105,26 @@ class Server:
 
     # Time
 
-    async def play(self) -> None:
-        """Make blocks by the wall clock until every market is over."""
+    async def play(self, on_market_end: Callable[[], None] | None = None) -> None:
+        """Make blocks by the wall clock until every market is over and everybody has left.
+
+        Without its markets the venue goes on for a while, so that orders can be cancelled and
+        their end be proved; `exchangeStatus` says that it is over.
+        """
         exchange, loop = self._exchange, asyncio.get_running_loop()
         started_secs, first_ms = loop.time(), exchange.now_ms
-        while not exchange.is_over:
+        over_secs = seen_secs = math.inf
+        while True:
+            now_secs = loop.time()
+            if exchange.is_over:
+                if over_secs == math.inf:
+                    over_secs = seen_secs = now_secs
+                    if on_market_end is not None:
+                        on_market_end()
+                if not self.hub.is_empty:
+                    seen_secs = now_secs
+                if now_secs - over_secs > LINGER_SECS or now_secs - seen_secs > EMPTY_SECS:
+                    return
             target_ms = first_ms + (loop.time() - started_secs) * 1000.0 * self._speed
             for _ in range(BLOCKS_PER_TURN):
                 due_ms = exchange.now_ms + exchange.block_ms
@@ -254,7 +272,7 @@ async def serve(
     on_market_end: Callable[[], None] | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve a venue until its markets are over or `stop` is set.
+    """Serve a venue until its markets are over and its clients gone, or `stop` is set.
 
     Parameters
     ----------
@@ -269,7 +287,7 @@ async def serve(
     on_ready : function of the base URL, optional
         Called when the port is open.
     on_market_end : function, optional
-        Called when the markets are over, before the server closes.
+        Called when the markets are over; clients have some seconds more.
     stop : asyncio.Event, optional
         Set it to end.
 
@@ -296,12 +314,10 @@ async def serve(
             raise _cannot_listen(host, port, error) from error
         if on_ready is not None:
             on_ready(f"http://{host}:{runner.addresses[0][1]}")
-        playing = asyncio.create_task(server.play())
+        playing = asyncio.create_task(server.play(on_market_end))
         await asyncio.wait((playing, stopping), return_when=asyncio.FIRST_COMPLETED)
         if playing.done():
             playing.result()
-            if on_market_end is not None:
-                on_market_end()
     finally:
         stopping.cancel()
         if playing is not None:
@@ -370,7 +386,9 @@ def run_exchange(
 
     def announce_end() -> None:
         minutes = (exchange.now_ms - start_ms) / 60_000
-        announce(f"the market is over after {minutes:.1f} minutes; the exchange stops")
+        announce(
+            f"the market is over after {minutes:.1f} minutes; the exchange ends with its clients"
+        )
 
     async def run() -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()

@@ -1,0 +1,266 @@
+"""Answers to `/info` about markets: what is listed, books, trades, candles, contexts."""
+
+from typing import TYPE_CHECKING, Any
+
+from hypermm.errors import WireError
+from hypermm.messages import Side
+from hypermm.sim import ask, rules, shapes
+from hypermm.sim.ask import Request
+from hypermm.sim.candles import INTERVALS_MS, aggregate
+from hypermm.sim.listing import Listing
+from hypermm.sim.matching import Level
+
+if TYPE_CHECKING:
+    from hypermm.sim.exchange import Exchange
+
+TRADES_SHOWN = 30
+BOOK_DEPTH = 20
+ZERO_TIME = "1970-01-01T00:00:00"
+
+
+class AggregationError(Exception):
+    """`nSigFigs` or `mantissa` has a value that the exchange answers with 500."""
+
+
+def meta(venue: "Exchange", request: Request) -> Any:
+    """Answer `meta`."""
+    listings = ask.listings(venue, ask.dex(request))
+    leverages = sorted({listing.instrument.max_leverage for listing in listings})
+    return {
+        "universe": [shapes.universe_entry(listing) for listing in listings],
+        "marginTables": [
+            [
+                leverage,
+                {
+                    "description": "",
+                    "marginTiers": [{"lowerBound": "0.0", "maxLeverage": leverage}],
+                },
+            ]
+            for leverage in leverages
+        ],
+        "collateralToken": 0,
+    }
+
+
+def contexts(venue: "Exchange", request: Request) -> Any:
+    """Return the contexts of a dex, in the order of its universe."""
+    return [shapes.context_shape(listing) for listing in ask.listings(venue, ask.dex(request))]
+
+
+def meta_and_contexts(venue: "Exchange", request: Request) -> Any:
+    """Answer `metaAndAssetCtxs`."""
+    return [meta(venue, request), contexts(venue, request)]
+
+
+def all_metas(venue: "Exchange", _request: Request) -> Any:
+    """Answer `allPerpMetas`."""
+    return [meta(venue, {"dex": dex}) for dex in venue.dexs]
+
+
+def dexs(venue: "Exchange", _request: Request) -> Any:
+    """Answer `perpDexs`."""
+    return [
+        None,
+        *(
+            {
+                "name": dex,
+                "fullName": dex,
+                "deployer": "0x" + 40 * "0",
+                "oracleUpdater": None,
+                "feeRecipient": None,
+                "assetToStreamingOiCap": [],
+                "subDeployers": [],
+                "deployerFeeScale": "1.0",
+                "lastDeployerFeeScaleChangeTime": ZERO_TIME,
+                "assetToFundingMultiplier": [],
+                "assetToFundingInterestRate": [],
+            }
+            for dex in venue.dexs[1:]
+        ),
+    ]
+
+
+def _token(name: str, index: int, size_decimals: int, wei_decimals: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "szDecimals": size_decimals,
+        "weiDecimals": wei_decimals,
+        "index": index,
+        "tokenId": f"0x{index:032x}",
+        "isCanonical": True,
+        "evmContract": None,
+        "fullName": None,
+        "deployerTradingFeeShare": "0.0",
+    }
+
+
+def spot_meta(_venue: "Exchange", _request: Request) -> Any:
+    """Answer `spotMeta`."""
+    return {
+        "universe": [{"tokens": [1, 0], "name": "PURR/USDC", "index": 0, "isCanonical": True}],
+        "tokens": [_token("USDC", 0, 8, 8), _token("PURR", 1, 0, 5)],
+    }
+
+
+def spot_meta_and_contexts(venue: "Exchange", request: Request) -> Any:
+    """Answer `spotMetaAndAssetCtxs`."""
+    context = {
+        "prevDayPx": "0.1",
+        "dayNtlVlm": "0.0",
+        "markPx": "0.1",
+        "midPx": None,
+        "circulatingSupply": "0.0",
+        "coin": "PURR/USDC",
+        "totalSupply": "0.0",
+        "dayBaseVlm": "0.0",
+    }
+    return [spot_meta(venue, request), [context]]
+
+
+# Market data
+
+
+def all_mids(venue: "Exchange", request: Request) -> dict[str, str]:
+    """Return the mids of a dex; where a side is empty the last trade stands in."""
+    mids = {}
+    for listing in ask.listings(venue, ask.dex(request)):
+        price = listing.last_price or listing.mark_price
+        mids[listing.coin] = shapes.mid_text(listing) or shapes.price_text(listing, price)
+    return mids
+
+
+def aggregation(request: Request) -> tuple[int | None, int]:
+    """Return significant figures and mantissa of a book request. Raises AggregationError."""
+    figures, mantissa = request.get("nSigFigs"), request.get("mantissa")
+    if figures is not None and (not isinstance(figures, int) or isinstance(figures, bool)):
+        raise WireError("nSigFigs must be an integer")
+    if mantissa is not None and (not isinstance(mantissa, int) or isinstance(mantissa, bool)):
+        raise WireError("mantissa must be an integer")
+    is_good = figures is None or 2 <= figures <= 5
+    if mantissa is not None:
+        is_good = is_good and figures == 5 and mantissa in {2, 5}
+    if not is_good:
+        raise AggregationError
+    return figures, mantissa or 1
+
+
+def _aggregate(levels: list[Level], side: Side, figures: int, mantissa: int) -> list[Level]:
+    """Sum levels on a coarser grid: bids rounded down, asks up."""
+    sums: dict[int, list[int]] = {}
+    for price, size, count in levels:
+        step = int(10 ** max(len(str(price)) - figures, 0)) * mantissa
+        rounded = price - price % step if side is Side.BUY else price + -price % step
+        level = sums.setdefault(rounded, [0, 0])
+        level[0] += size
+        level[1] += count
+    return [(price, size, count) for price, (size, count) in sums.items()]
+
+
+def book(venue: "Exchange", listing: Listing, request: Request, depth: int) -> dict[str, Any]:
+    """Return a book, aggregated if the request asks for it."""
+    figures, mantissa = aggregation(request)
+    if figures is None:
+        return shapes.book_shape(listing, venue.now_ms, depth)
+    sides = [
+        _aggregate(half.levels(10 * depth), half.side, figures, mantissa)[:depth]
+        for half in (listing.book.bids, listing.book.asks)
+    ]
+    bid, ask = listing.book.touch()
+    shape: dict[str, Any] = {
+        "coin": listing.coin,
+        "time": venue.now_ms,
+        "levels": [[shapes.level_shape(listing, level) for level in side] for side in sides],
+    }
+    if bid and ask:
+        shape["spread"] = shapes.price_text(listing, ask[0] - bid[0])
+    return shape
+
+
+def l2_book(venue: "Exchange", request: Request) -> Any:
+    """Answer `l2Book`."""
+    listing = ask.listing(venue, request)
+    aggregation(request)
+    return None if listing is None else book(venue, listing, request, BOOK_DEPTH)
+
+
+def recent_trades(listing: Listing) -> list[dict[str, Any]]:
+    """Return the latest trades, oldest first, as the feed shows them on subscribing."""
+    return [shapes.trade_shape(listing, trade) for trade in list(listing.trades)[-TRADES_SHOWN:]]
+
+
+def recent_trades_reply(venue: "Exchange", request: Request) -> Any:
+    """Answer `recentTrades`."""
+    listing = ask.listing(venue, request)
+    return None if listing is None else recent_trades(listing)[::-1]
+
+
+def candles(venue: "Exchange", request: Request) -> Any:
+    """Answer `candleSnapshot`."""
+    inner = request.get("req")
+    if not isinstance(inner, dict):
+        raise WireError("req must be an object")
+    interval = ask.text(inner, "interval")
+    if interval not in INTERVALS_MS:
+        raise WireError("interval is not one of the exchange's")
+    listing = ask.listing(venue, inner)
+    start_ms = ask.number(inner, "startTime")
+    end_ms = ask.number(inner, "endTime", venue.now_ms)
+    if listing is None:
+        return []
+    return [
+        shapes.candle_shape(listing, interval, end, candle)
+        for candle, end in aggregate(listing.candles, interval)
+        if start_ms <= candle.start_ms <= end_ms
+    ]
+
+
+def empty_list(_venue: "Exchange", _request: Request) -> Any:
+    """Answer what is an empty list here."""
+    return []
+
+
+def nothing(_venue: "Exchange", _request: Request) -> Any:
+    """Answer what is null here."""
+    return None
+
+
+def status(venue: "Exchange", _request: Request) -> Any:
+    """Answer `exchangeStatus`."""
+    over = "the market is over" if venue.is_over else None
+    return {"time": venue.now_ms, "specialStatuses": over}
+
+
+def predicted_fundings(venue: "Exchange", _request: Request) -> Any:
+    """Answer `predictedFundings`."""
+    hour_ms = rules.DAY_MS // 24
+    next_ms = venue.now_ms - venue.now_ms % hour_ms + hour_ms
+    return [
+        [
+            listing.coin,
+            [
+                [
+                    "HlPerp",
+                    {
+                        "fundingRate": shapes.funding_text(listing.funding),
+                        "nextFundingTime": next_ms,
+                        "fundingIntervalHours": 1,
+                    },
+                ]
+            ],
+        ]
+        for listing in ask.listings(venue, "")
+    ]
+
+
+def market_order_limits(_venue: "Exchange", _request: Request) -> Any:
+    """Answer `maxMarketOrderNtls`."""
+    return [
+        [leverage, shapes.usd_text(rules.order_value_max(leverage, is_market=True))]
+        for leverage in (25, 20, 10, 1)
+    ]
+
+
+def dex_status(_venue: "Exchange", request: Request) -> Any:
+    """Answer `perpDexStatus`."""
+    ask.text(request, "dex")
+    return {"totalNetDeposit": "0.0"}
