@@ -55,9 +55,9 @@ from hypermm.recovery import Phase, Read, Recovery
 from hypermm.risk import Latch, Limit, Ruling, Verdict
 
 SECOND_NS = 10**9
-AGE_SECS_MAX = 10**6
 TICK_NS = SECOND_NS // 4  # the checks run at least this often
 NOTICES_MAX = 4_096
+BOOK_GRACE_NS = TICK_NS  # channels may disagree for a moment; nothing is placed meanwhile
 SUMMARY_NS = 10 * SECOND_NS
 PROGRESS_NS = 5 * SECOND_NS
 RATE_LIMIT_WINDOW_NS = 60 * SECOND_NS
@@ -254,7 +254,7 @@ class Engine:
         self._connected_ns = 0
         self._disconnects = 0
         self._age_secs = math.inf  # of market data; goes on while there is no connection
-        self._fresh_ns = -AGE_SECS_MAX * SECOND_NS  # when they were new
+        self._fresh_ns = -1  # when they were new; negative: never yet
         self._account: AccountState | None = None
         self._past: tuple[Fill, ...] = ()
         self._foreign_oids: frozenset[int] = frozenset()
@@ -274,6 +274,8 @@ class Engine:
         self._foreign_fills = 0
         self._same_side_ns = {side: deque[int](maxlen=SAME_SIDE_FILLS_MAX) for side in Side}
         self._side_paused_ns = {Side.BUY: 0, Side.SELL: 0}
+        self._has_book = False  # one to quote from
+        self._valid_ns = 0  # when there was one last
         self._approaching: frozenset[Limit] = frozenset()
         self._is_stale = False
         self._verdict: Verdict = risk.ALL_CLEAR
@@ -306,9 +308,12 @@ class Engine:
             self._markouts.advance(estimates.fair_price, self._estimators.feed.newest_ns)
         if self._is_connected:
             self._age_secs = estimates.age_secs
-            self._fresh_ns = now_ns - int(min(self._age_secs, AGE_SECS_MAX) * SECOND_NS)
+            if self._age_secs < math.inf:
+                self._fresh_ns = now_ns - int(self._age_secs * SECOND_NS)
         else:
-            self._age_secs = (now_ns - self._fresh_ns) / SECOND_NS
+            self._age_secs = (
+                (now_ns - self._fresh_ns) / SECOND_NS if self._fresh_ns >= 0 else math.inf
+            )
         self._enter(self._signal(estimates))
         actions = self._decide(estimates)
         self._summarise(estimates)
@@ -615,13 +620,16 @@ class Engine:
         if self._is_connected:
             # While the connection was known to be down, nothing was to be heard.
             blind_secs = min(age_secs, (self._now_ns - self._connected_ns) / SECOND_NS)
+        self._has_book = estimates.has_book and not estimates.is_crossed
+        if self._has_book:
+            self._valid_ns = self._now_ns
         verdict = risk.assess(
             self._config.risk,
             day_pnl_usd=ledger.day_pnl_usd,
             drawdown_fraction=ledger.drawdown_fraction,
             position_value_usd=ledger.position_value_usd() if ledger.has_begun else 0.0,
             is_at_position_limit=sizes is not None and abs(ledger.position) >= sizes.position,
-            is_book_valid=estimates.has_book and not estimates.is_crossed,
+            is_book_valid=self._now_ns - self._valid_ns < BOOK_GRACE_NS,
             age_secs=age_secs,
             blind_secs=blind_secs,
             rate_limit_errors=self._rate_limit_errors() if self._orders.rate_limit_errors else 0,
@@ -629,7 +637,7 @@ class Engine:
         if verdict is not self._verdict:
             self._verdict = verdict
             self._tell_approaching(verdict)
-        is_stale = self._connected_ns > 0 and not age_secs < self._config.risk.stale_pull_secs
+        is_stale = self._fresh_ns >= 0 and not age_secs < self._config.risk.stale_pull_secs
         if is_stale and not self._is_stale:
             self._tell(Level.WARN, "Data staleness exceeded", age_secs=round(age_secs, 2))
         self._is_stale = is_stale
@@ -811,8 +819,10 @@ class Engine:
     def _decide(self, estimates: Estimates) -> tuple[Action, ...]:
         now_ns = self._now_ns
         match self.mode:
-            case Mode.QUOTING | Mode.REDUCING:
+            case Mode.QUOTING | Mode.REDUCING if self._has_book:
                 actions = self._quote(estimates)
+            case Mode.QUOTING | Mode.REDUCING:
+                actions = self._orders.chase(now_ns)
             case Mode.SYNCING if self._age_secs < self._config.risk.stale_pull_secs:
                 actions = self._orders.chase(now_ns) + self._set_leverage()
             case Mode.SYNCING | Mode.WARMING | Mode.PULLED | Mode.STOPPING | Mode.HALTED:

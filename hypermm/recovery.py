@@ -126,11 +126,11 @@ class Recovery:
         if self.phase is Phase.SYNCED:
             self._enter(Phase.LISTING, now_ns)
 
-    def hurry(self, read: Read, now_ns: int) -> None:
-        """Make a periodic read due, unless it is already failing or under way."""
+    def hurry(self, read: Read, due_ns: int) -> None:
+        """Make a read due earlier, unless it is failing already."""
         schedule = self._reads[read]
-        if schedule.due_ns > now_ns and schedule.tries == 0:
-            schedule.due_ns = now_ns
+        if schedule.due_ns > due_ns and schedule.tries == 0:
+            schedule.due_ns = due_ns
 
     def sweep(self, now_ns: int) -> None:
         """Start proving that nothing of ours rests."""
@@ -325,8 +325,8 @@ class Recovery:
         match self.phase:
             case Phase.OFFLINE | Phase.PROVED:
                 return False
-            case Phase.LISTING:
-                return read is Read.LIST
+            case Phase.LISTING:  # a finished order may wait for its fills
+                return read is not Read.ACCOUNT
             case Phase.READING:
                 return read is not Read.LIST and read not in self._done
             case Phase.SYNCED:

@@ -121,7 +121,7 @@ def add_trade(rows: Rows, exch_ns: int, side: int, price: int, size: int, trade_
 
 
 @define
-class Resting_:
+class Landed:
     """An order on the scripted venue."""
 
     order: Order
@@ -155,12 +155,13 @@ class Scenario:
         self.position = position
         self.account_usd = account_usd
         self.leverage = 20
-        self.orders: dict[int, Resting_] = {}  # by cloid, everything that ever landed
+        self.orders: dict[int, Landed] = {}  # by cloid, everything that ever landed
         self.foreign: list[OpenOrder] = []
         self.fills: list[Fill] = []
         self.pending: list[PrivateEvent] = []
         self.sent: list[Action] = []
         self.notices: list[Notice] = []
+        self.is_dark = False  # for the test's own use
         self.next_oid = 1_000
         self.next_trade = 1
         # What the venue does with an action instead of the usual; None falls back to that.
@@ -173,11 +174,11 @@ class Scenario:
         return START_NS + self.now_ns
 
     @property
-    def live(self) -> dict[int, Resting_]:
+    def live(self) -> dict[int, Landed]:
         """What rests on the venue."""
         return {cloid: order for cloid, order in self.orders.items() if order.status == "open"}
 
-    def side(self, side: Side) -> list[Resting_]:
+    def side(self, side: Side) -> list[Landed]:
         """What rests on one side, nearest first."""
         found = [order for order in self.live.values() if order.order.side is side]
         return sorted(found, key=lambda order: -side * order.order.price)
@@ -247,6 +248,15 @@ class Scenario:
         assert self.engine.mode is Mode.QUOTING, (self.engine.mode, self.events())
         return self
 
+    def quote_reducing(self) -> "Scenario":
+        """Bring it to where only the reducing side is quoted."""
+        self.connect()
+        self.run(1.0)
+        self.warm()
+        self.run(2.0)
+        assert self.engine.mode is Mode.REDUCING, (self.engine.mode, self.events())
+        return self
+
     # What the venue does.
 
     def perform(self, action: Action) -> list[PrivateEvent]:
@@ -301,14 +311,14 @@ class Scenario:
         self.is_market_on = True
         self.connect()
 
-    def land(self, order: Order) -> Resting_:
+    def land(self, order: Order) -> Landed:
         """Let an order rest."""
         self.next_oid += 1
-        landed = Resting_(order, self.next_oid, order.size)
+        landed = Landed(order, self.next_oid, order.size)
         self.orders[order.cloid] = landed
         return landed
 
-    def update(self, landed: Resting_) -> OrderUpdate:
+    def update(self, landed: Landed) -> OrderUpdate:
         """Tell the state of an order as the order stream does."""
         order = landed.order
         return OrderUpdate(
@@ -322,7 +332,7 @@ class Scenario:
             exch_ns=self.exch_ns,
         )
 
-    def fill(self, landed: Resting_, size: int) -> list[PrivateEvent]:
+    def fill(self, landed: Landed, size: int) -> list[PrivateEvent]:
         """Fill an order; return what the streams tell."""
         size = min(size, landed.remaining)
         landed.remaining -= size
@@ -348,7 +358,7 @@ class Scenario:
         landed.status = "filled"
         return [fill, self.update(landed)]
 
-    def end(self, landed: Resting_, status: str) -> OrderUpdate:
+    def end(self, landed: Landed, status: str) -> OrderUpdate:
         """End an order by the exchange's own hand."""
         landed.status = status
         return self.update(landed)
@@ -383,7 +393,7 @@ class Scenario:
         ]
         return (*own, *self.foreign)
 
-    def _cancel(self, action_id: int, wanted: Iterable[Resting_ | None]) -> list[PrivateEvent]:
+    def _cancel(self, action_id: int, wanted: Iterable[Landed | None]) -> list[PrivateEvent]:
         outcomes: list[Done | Refused] = []
         updates = []
         for landed in wanted:
