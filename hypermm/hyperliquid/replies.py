@@ -17,6 +17,7 @@ from hypermm.messages import (
     CancelOrders,
     Done,
     Filled,
+    Order,
     Outcome,
     PlaceOrders,
     Refused,
@@ -138,7 +139,7 @@ def _outcomes(
     if len(statuses) != count:
         return None
     outcomes = tuple(
-        _placed(status, action.orders[i].cloid, instrument)
+        _placed(status, action.orders[i], instrument)
         if isinstance(action, PlaceOrders)
         else _cancelled(status)
         for i, status in enumerate(statuses)
@@ -163,7 +164,7 @@ def _cancelled(status: Any) -> Outcome | None:
     return None if text is None else Refused(text)
 
 
-def _placed(status: Any, cloid: int, instrument: Instrument) -> Outcome | None:
+def _placed(status: Any, order: Order, instrument: Instrument) -> Outcome | None:
     """Return the outcome of one order, None if its status is not known or is another order's."""
     text = _error(status)
     if text is not None:
@@ -174,13 +175,15 @@ def _placed(status: Any, cloid: int, instrument: Instrument) -> Outcome | None:
     if not isinstance(fields, dict):
         return None
     oid, echo = fields.get("oid"), fields.get("cloid")
-    if type(oid) is not int or oid < 0 or (echo is not None and echo != cloid_text(cloid)):
+    if type(oid) is not int or oid < 0 or (echo is not None and echo != cloid_text(order.cloid)):
         return None
     if word == "resting":
         return Resting(oid)
-    if word == "filled":
-        try:
-            return Filled(oid, instrument.parse_size(fields.get("totalSz", "")))
-        except WireError:
-            return None
-    return None
+    size_text = fields.get("totalSz")
+    if word != "filled" or not isinstance(size_text, str):
+        return None
+    try:
+        size = instrument.parse_size(size_text)
+    except WireError:
+        return None
+    return Filled(oid, size) if 0 < size <= order.size else None
