@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
-from attrs import evolve
 
 from hypermm._core.rows import EMPTY, LEVEL, SNAPSHOT, TRADE, Rows
+from hypermm.errors import ConfigError
 from hypermm.instrument import Instrument
 from hypermm.recordings import Recording, open_recordings
 
@@ -142,13 +142,15 @@ def open_market(spec: str, seed: int = 0, loop: bool = False) -> list[Market]:
     """
     name, _, coin = spec.partition(":")
     if name == SYNTHETIC:
-        from hypermm.sim.synthetic import open_synthetic
+        # Here, because both build on this file.
+        from hypermm.sim.presets import PRESETS
+        from hypermm.sim.synthetic import SyntheticMarket
 
-        return list(open_synthetic(coin, seed))
+        if coin and coin not in PRESETS:
+            raise ConfigError(
+                f"no synthetic market {coin!r}", hint=f"there are: {', '.join(PRESETS)}"
+            )
+        chosen = [preset for name, preset in PRESETS.items() if coin in ("", name)]
+        return [SyntheticMarket(preset, seed, i) for i, preset in enumerate(chosen)]
     recordings = open_recordings(Path(spec))
     return [RecordedMarket(recording, loop=loop) for recording in recordings.values()]
-
-
-def with_asset_id(instrument: Instrument, asset_id: int) -> Instrument:
-    """Return the instrument at another place of the universe."""
-    return evolve(instrument, asset_id=asset_id)
