@@ -43,7 +43,7 @@ cdef void _jump_test(Variation* v, Py_ssize_t n) noexcept nogil:
 cdef Variation variation_of(const float64_t* log_returns, Py_ssize_t n) noexcept nogil:
     cdef Variation v
     cdef float64_t a = 0.0, b = 0.0, c = 0.0, d = 0.0, small, size = <float64_t> n
-    cdef float64_t largest = 0.0, scale, square, fourth
+    cdef float64_t largest = 0.0, scale
     cdef int exponent = 0
     cdef Py_ssize_t i
     v.rv = v.bv = v.minrv = v.medrv = v.tpq = v.qpq = v.minrq = v.medrq = 0.0
@@ -70,19 +70,30 @@ cdef Variation variation_of(const float64_t* log_returns, Py_ssize_t n) noexcept
             v.medrq += small * small
         if i >= 3:
             v.qpq += a * b * c * d
-    square = ldexp(1.0, exponent) * ldexp(1.0, exponent)
-    fourth = square * square
-    v.rv *= square
-    v.bv *= square * HALF_PI * size / (size - 1.0) if n >= 2 else NAN
-    v.minrv *= square * MIN_2 * size / (size - 1.0) if n >= 2 else NAN
-    v.minrq *= fourth * MIN_4 * size * size / (size - 1.0) if n >= 2 else NAN
-    v.medrv *= square * MED_2 * size / (size - 2.0) if n >= 3 else NAN
-    v.medrq *= fourth * MED_4 * size * size / (size - 2.0) if n >= 3 else NAN
-    v.tpq *= fourth * size * size / ((size - 2.0) * MU_4_3 * MU_4_3 * MU_4_3) if n >= 3 else NAN
-    v.qpq *= fourth * HALF_PI * HALF_PI * size * size / (size - 3.0) if n >= 4 else NAN
+    v.bv *= HALF_PI * size / (size - 1.0) if n >= 2 else NAN
+    v.minrv *= MIN_2 * size / (size - 1.0) if n >= 2 else NAN
+    v.minrq *= MIN_4 * size * size / (size - 1.0) if n >= 2 else NAN
+    v.medrv *= MED_2 * size / (size - 2.0) if n >= 3 else NAN
+    v.medrq *= MED_4 * size * size / (size - 2.0) if n >= 3 else NAN
+    v.tpq *= size * size / ((size - 2.0) * MU_4_3 * MU_4_3 * MU_4_3) if n >= 3 else NAN
+    v.qpq *= HALF_PI * HALF_PI * size * size / (size - 3.0) if n >= 4 else NAN
     if n >= 2:
         _jump_test(&v, n)
+    _unscale(&v, ldexp(1.0, exponent))
     return v
+
+
+cdef void _unscale(Variation* v, float64_t unit) noexcept nogil:
+    cdef float64_t square = unit * unit
+    v.rv *= square
+    v.bv *= square
+    v.minrv *= square
+    v.medrv *= square
+    v.jump_variance *= square
+    v.tpq *= square * square
+    v.qpq *= square * square
+    v.minrq *= square * square
+    v.medrq *= square * square
 
 
 def realised_variation(const float64_t[::1] log_returns):

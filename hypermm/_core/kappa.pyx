@@ -216,7 +216,7 @@ def fit_truncated(
     0.3594
     """
     cdef Py_ssize_t i, n = depths.shape[0]
-    cdef float64_t total = 0.0, width = depth_max - depth_min, y, information, loglik
+    cdef float64_t total = 0.0, width = depth_max - depth_min, y, se, loglik
     _check_window(depth_min, depth_max)
     if n < 1 or not width < INFINITY:
         raise ValueError("depths must not be empty, and the window must be finite")
@@ -227,11 +227,14 @@ def fit_truncated(
     if total == 0.0:
         return {"kappa": INFINITY, "se": INFINITY, "loglik": INFINITY}
     y = truncated_rate(total / <float64_t> n / width)
-    information = <float64_t> n * _information(y) * width * width
+    if y < 700.0:
+        se = 1.0 / sqrt(<float64_t> n * _information(y)) / width
+    else:
+        se = y / sqrt(<float64_t> n) / width  # the window's end is out of sight
     loglik = -<float64_t> n * log(width)
     if y > 0.0:
         loglik = <float64_t> n * log(y / width / -expm1(-y)) - y / width * total
-    return {"kappa": y / width, "se": 1.0 / sqrt(information), "loglik": loglik}
+    return {"kappa": y / width, "se": se, "loglik": loglik}
 
 
 @cython.final

@@ -1,0 +1,1 @@
+"""Every kernel again in plain Python: slow, obvious, and written from the formulas."""
