@@ -7,7 +7,6 @@ here allocates.
 
 from libc.math cimport INFINITY, asinh, exp, isfinite, sqrt, tanh
 
-from hypermm._core._types cimport float64_t
 from hypermm._core.glft cimport (
     Market,
     base_depth,
@@ -17,6 +16,25 @@ from hypermm._core.glft cimport (
     closed_slope,
     log_factor,
 )
+
+
+cdef float64_t finite_slope(
+    float64_t slope, float64_t rate, float64_t horizon, float64_t terminal_slope
+) noexcept nogil:
+    cdef float64_t t = tanh(rate * horizon)
+    return slope * (terminal_slope + slope * t) / (slope + terminal_slope * t)
+
+
+cdef float64_t linear_skew(float64_t slope, float64_t inventory) noexcept nogil:
+    return slope * (inventory + 0.5)
+
+
+cdef float64_t asinh_skew(
+    float64_t kappa, float64_t inventory_risk, float64_t inventory
+) noexcept nogil:
+    # The factor in brackets is the next term of the expansion at small risk.
+    cdef float64_t root = sqrt(inventory_risk)
+    return 2.0 / kappa * asinh(0.5 * root * (1.0 + 3.0 * root / 16.0) * (inventory + 0.5))
 
 
 def closed_form(
@@ -115,15 +133,14 @@ def finite_horizon_slope_bps(
     small rate times horizon, with the stationary solution. Source: Bergault, Evangelista, Gueant
     and Vieira (2021).
     """
-    cdef float64_t t
-    for name, t in (("slope_bps", slope_bps), ("rate_per_sec", rate_per_sec)):
-        if not 0.0 < t < INFINITY:
-            raise ValueError(f"{name} must be > 0 and finite: {t}")
-    for name, t in (("horizon_secs", horizon_secs), ("terminal_slope_bps", terminal_slope_bps)):
-        if not 0.0 <= t < INFINITY:
-            raise ValueError(f"{name} must be >= 0 and finite: {t}")
-    t = tanh(rate_per_sec * horizon_secs)
-    return slope_bps * (terminal_slope_bps + slope_bps * t) / (slope_bps + terminal_slope_bps * t)
+    cdef float64_t x
+    for name, x in (("slope_bps", slope_bps), ("rate_per_sec", rate_per_sec)):
+        if not 0.0 < x < INFINITY:
+            raise ValueError(f"{name} must be > 0 and finite: {x}")
+    for name, x in (("horizon_secs", horizon_secs), ("terminal_slope_bps", terminal_slope_bps)):
+        if not 0.0 <= x < INFINITY:
+            raise ValueError(f"{name} must be >= 0 and finite: {x}")
+    return finite_slope(slope_bps, rate_per_sec, horizon_secs, terminal_slope_bps)
 
 
 def linear_depths(
@@ -162,8 +179,8 @@ def linear_depths(
             raise ValueError(f"{name} must be finite: {x}")
     with nogil:
         for i in range(inventory_lots.shape[0]):
-            bid_out[i] = base_bps - shift_bps + slope_bps * (inventory_lots[i] + 0.5)
-            ask_out[i] = base_bps + shift_bps - slope_bps * (inventory_lots[i] - 0.5)
+            bid_out[i] = base_bps - shift_bps + linear_skew(slope_bps, inventory_lots[i])
+            ask_out[i] = base_bps + shift_bps + linear_skew(slope_bps, -inventory_lots[i])
 
 
 def asinh_depths(
@@ -194,19 +211,16 @@ def asinh_depths(
         If a value is NaN or outside its domain, or the lengths differ.
     """
     cdef Py_ssize_t i
-    cdef float64_t root, half
     check_arrays(inventory_lots, bid_out, ask_out)
     check_decay(kappa_per_bps, 0.0)
     if not isfinite(base_bps):
         raise ValueError(f"base_bps must be finite: {base_bps}")
     if not 0.0 <= inventory_risk < INFINITY:
         raise ValueError(f"inventory_risk must be >= 0 and finite: {inventory_risk}")
-    root = sqrt(inventory_risk)
-    half = 0.5 * root * (1.0 + 3.0 * root / 16.0)
     with nogil:
         for i in range(inventory_lots.shape[0]):
-            bid_out[i] = base_bps + 2.0 / kappa_per_bps * asinh(half * (inventory_lots[i] + 0.5))
-            ask_out[i] = base_bps - 2.0 / kappa_per_bps * asinh(half * (inventory_lots[i] - 0.5))
+            bid_out[i] = base_bps + asinh_skew(kappa_per_bps, inventory_risk, inventory_lots[i])
+            ask_out[i] = base_bps + asinh_skew(kappa_per_bps, inventory_risk, -inventory_lots[i])
 
 
 def shorthand_quotes(
