@@ -81,6 +81,8 @@ _ORDER = b"%d,%d,%d,%d,%d;"
 class Mode(Enum):
     """What the engine is doing."""
 
+    __hash__ = object.__hash__  # members are single objects; `Enum` hashes their names
+
     SYNCING = "syncing"  # orders, position or fills are not proved
     WARMING = "warming"  # the estimators have seen too little
     QUOTING = "quoting"
@@ -93,6 +95,8 @@ class Mode(Enum):
 
 class Signal(Enum):
     """What the facts of a step call for; the first that applies."""
+
+    __hash__ = object.__hash__
 
     KILL = "kill"
     STOP = "stop"

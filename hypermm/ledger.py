@@ -5,7 +5,7 @@ trades are exact integers here (`_micro`); only fees and the mark are floats. `a
 line that changes the position, besides `begin` and an adoption of the exchange's number.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 
 from attrs import frozen
@@ -98,7 +98,8 @@ class Ledger:
         self._carried_usd = 0.0  # P&L of the day from before this session
         self._start_equity_usd = 0.0
         self._newest_ns = 0
-        self._chain_ends: set[int] = set()  # positions after the fills of the newest stamp
+        self._chain: Counter[int] = Counter()  # of the newest stamp: ends less starts of its fills
+        self._chain_ends: set[int] = set()
         self._difference = 0
         self._difference_since_ns = 0
         self._account_ns = 0
@@ -147,7 +148,8 @@ class Ledger:
             self._open(account.position, mark_price, account.exch_ns)
         self._account_ns = account.exch_ns
         self._floor_ns = max(self._floor_ns, account.exch_ns)
-        self.mark(mark_price, account.exch_ns)
+        self.mark_price = mark_price
+        self._value()
         waiting, self._waiting = self._waiting, deque(maxlen=WAITING_MAX)
         for fill in waiting:
             self.apply(fill)
@@ -174,8 +176,11 @@ class Ledger:
         self._recent.append((fill.exch_ns, signed))
         if fill.exch_ns > self._newest_ns:
             self._newest_ns = fill.exch_ns
+            self._chain.clear()
             self._chain_ends.clear()
         if fill.exch_ns == self._newest_ns:
+            self._chain[fill.start_position] -= 1
+            self._chain[fill.start_position + signed] += 1
             self._chain_ends.add(fill.start_position + signed)
         self._value()
         return True
@@ -184,10 +189,14 @@ class Ledger:
     def is_chained(self) -> bool:
         """Whether the position is where the exchange's own chain of fills ends.
 
-        Fills of one stamp may arrive in any order: one of them ends the chain. False means that a
-        fill is missing (or still under way).
+        Fills of one stamp may arrive in any order: the chain ends where one of them ends and none
+        starts. False means that a fill is missing (or still under way).
         """
-        return not self._chain_ends or self.position in self._chain_ends
+        if not self._chain_ends:
+            return True
+        tips = [position for position, count in self._chain.items() if count > 0]
+        # Without a tip they lead back to where they began.
+        return self.position in tips if tips else self.position in self._chain_ends
 
     def compare(self, account: AccountState, now_ns: int) -> Adjustment | None:
         """Compare with the exchange's number; adopt it when the same difference lasts.
@@ -297,6 +306,7 @@ class Ledger:
         self.adjustments += 1
         self._difference = 0
         self._floor_ns = max(self._floor_ns, account.exch_ns)
+        self._chain.clear()
         self._chain_ends.clear()
         self._value()
         return Adjustment(difference=difference, position=self.position, price=price)

@@ -94,6 +94,7 @@ class Recovery:
         self._has_listed = False  # in this phase
         self._empty_ns = 0  # when the first of the agreeing empty lists was asked; 0: none
         self._is_reading_account = False  # while sweeping: the last account and fills
+        self._due_ns = 0  # when something is due; negative: to be found anew
 
     @property
     def is_synced(self) -> bool:
@@ -109,6 +110,7 @@ class Recovery:
 
     def connected(self, now_ns: int) -> None:
         """Start proving everything anew."""
+        self._due_ns = -1
         if self.phase not in (Phase.SWEEPING, Phase.PROVED):
             self._enter(Phase.LISTING, now_ns)
         else:
@@ -116,6 +118,7 @@ class Recovery:
 
     def disconnected(self) -> None:
         """Stop relying on anything that was proved."""
+        self._due_ns = -1
         if self.phase not in (Phase.SWEEPING, Phase.PROVED):
             self.phase = Phase.OFFLINE
         for schedule in self._reads.values():
@@ -123,22 +126,26 @@ class Recovery:
 
     def resync(self, now_ns: int) -> None:
         """Prove everything anew, because something does not fit."""
+        self._due_ns = -1
         if self.phase is Phase.SYNCED:
             self._enter(Phase.LISTING, now_ns)
 
     def hurry(self, read: Read, due_ns: int) -> None:
         """Make a read due earlier, unless it is failing already."""
+        self._due_ns = -1
         schedule = self._reads[read]
         if schedule.due_ns > due_ns and schedule.tries == 0:
             schedule.due_ns = due_ns
 
     def sweep(self, now_ns: int) -> None:
         """Start proving that nothing of ours rests."""
+        self._due_ns = -1
         if self.phase not in (Phase.SWEEPING, Phase.PROVED):
             self._enter(Phase.SWEEPING, now_ns)
 
     def answered(self, read: Read, read_id: int, now_ns: int) -> int | None:
         """Note an answer. Returns when it was asked, None for one that we no longer wait for."""
+        self._due_ns = -1
         schedule = self._reads[read]
         if read_id == 0 or read_id != schedule.id:
             return None
@@ -150,6 +157,7 @@ class Recovery:
 
     def failed(self, read_id: int, now_ns: int) -> None:
         """Note that a read was not answered: it is asked again later."""
+        self._due_ns = -1
         for schedule in self._reads.values():
             if schedule.id == read_id:
                 schedule.retry(now_ns)
@@ -166,6 +174,7 @@ class Recovery:
         int or None
             The order that two agreeing reads do not know: it never landed. None otherwise.
         """
+        self._due_ns = -1
         cloid = self._by_id.pop(read_id, None)
         doubt = None if cloid is None else self._doubts.get(cloid)
         if doubt is None:
@@ -194,6 +203,7 @@ class Recovery:
         asked_ns, now_ns : int
             When it was asked, and now.
         """
+        self._due_ns = -1
         schedule = self._reads[Read.LIST]
         match self.phase:
             case Phase.LISTING:
@@ -226,11 +236,13 @@ class Recovery:
 
     def settled(self, now_ns: int) -> None:
         """Note that no order is in doubt any more, without a new list."""
+        self._due_ns = -1
         if self.phase is Phase.LISTING and self._has_listed:
             self._enter(Phase.READING, now_ns)
 
     def account_read(self, read: Read, *, agrees: bool, now_ns: int) -> None:
         """Judge an applied account or list of fills: whether ours and the exchange's agree."""
+        self._due_ns = -1
         schedule = self._reads[read]
         match self.phase:
             case Phase.READING | Phase.SWEEPING:
@@ -268,6 +280,7 @@ class Recovery:
         fills_since_ms : int
             The venue's time from which on fills may be missing, ms since 1970.
         """
+        self._due_ns = -1
         actions: list[ReadAction] = []
         for read, schedule in self._reads.items():
             if schedule.id and now_ns - schedule.asked_ns >= READ_TIMEOUT_NS:
@@ -284,9 +297,12 @@ class Recovery:
 
     def due_ns(self) -> int:
         """Return when the next read is due."""
+        if self._due_ns >= 0:
+            return self._due_ns
         due = [s.due_ns for read, s in self._reads.items() if not s.id and self._wants(read)]
         due += [d.schedule.due_ns for d in self._doubts.values() if not d.schedule.id]
-        return min(due, default=1 << 62)
+        self._due_ns = max(min(due, default=1 << 62), 0)
+        return self._due_ns
 
     def _read_orders(
         self, doubtful: tuple[int, ...], now_ns: int, actions: list[ReadAction]

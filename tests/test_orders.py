@@ -51,7 +51,11 @@ class Table:
         self.now_ns = SEC
 
     def want(
-        self, *levels: tuple[int, int, int], bid_room: int = ROOM, ask_room: int = ROOM, **rest: object
+        self,
+        *levels: tuple[int, int, int],
+        bid_room: int = ROOM,
+        ask_room: int = ROOM,
+        **rest: object,
     ) -> tuple[Action, ...]:
         """Reconcile with a ladder of (side, price, size)."""
         ladder = Ladder(price_decimals=1)
@@ -326,7 +330,9 @@ def test_more_filled_than_ordered_is_reported_not_clipped():
     assert table.orders.state(cloid) is OrderState.FILLED
 
 
-@given(st.lists(st.sampled_from([Resting(1), Refused("x"), Unclear("?"), Filled(2, 5)]), max_size=40))
+@given(
+    st.lists(st.sampled_from([Resting(1), Refused("x"), Unclear("?"), Filled(2, 5)]), max_size=40)
+)
 def test_op03_op04_each_outcome_goes_to_its_order_or_none_is_believed(outcomes):
     """A list of another length proves nothing for any order."""
     table = Table(levels=30)
@@ -393,9 +399,11 @@ def test_op06_a_lost_cancel_is_repeated_at_once_then_slower_then_by_oid():
     """Three immediate tries, then growing pauses up to ten seconds, by the exchange's id."""
     table = Table()
     cloid = table.rest()
-    actions: list[tuple[float, Action]] = [(table.now_ns / SEC, CancelOrders(self_id, (cloid,)))] if (
-        self_id := table.cancel(cloid)
-    ) else []
+    actions: list[tuple[float, Action]] = (
+        [(table.now_ns / SEC, CancelOrders(self_id, (cloid,)))]
+        if (self_id := table.cancel(cloid))
+        else []
+    )
     start_ns = table.now_ns
     last = actions[0][1]
     while table.now_ns < start_ns + 40 * SEC:
