@@ -47,8 +47,3 @@ cdef class Scanner:
     ) noexcept nogil
     cdef Verdict is_mine(self, Text text) noexcept nogil
 
-
-# One quoted decimal as an integer of 10**-decimals.
-cdef bint read_decimal(Text* text, int decimals, int64_t* out) noexcept nogil
-# Any JSON value, checked, up to 32 containers deep.
-cdef bint skip_value(Text* text) noexcept nogil

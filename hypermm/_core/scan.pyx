@@ -250,7 +250,7 @@ cdef inline bint push_digit(uint64_t* value, uint8_t digit) noexcept nogil:
     return True
 
 
-cdef bint read_decimal(Text* text, int decimals, int64_t* out) noexcept nogil:
+cdef inline bint read_decimal(Text* text, int decimals, int64_t* out) noexcept nogil:
     cdef const uint8_t* at
     cdef const uint8_t* end = text.end
     cdef uint64_t value = 0
@@ -290,7 +290,7 @@ cdef bint read_decimal(Text* text, int decimals, int64_t* out) noexcept nogil:
     return True
 
 
-cdef bint read_uint(Text* text, uint64_t limit, uint64_t* out) noexcept nogil:
+cdef inline bint read_uint(Text* text, uint64_t limit, uint64_t* out) noexcept nogil:
     # A whole JSON number, not negative, without a leading zero; what follows is the caller's.
     cdef const uint8_t* at
     cdef const uint8_t* end = text.end
