@@ -41,7 +41,7 @@ DOORS = {
     "rich": {"cli"},
 }
 # Structs of the wire are msgspec's; whoever speaks the wire's language may use them.
-DOORS["msgspec"] = {"hyperliquid/wire", "hyperliquid/signing", "hyperliquid/actions"}
+DOORS["msgspec"] = {f"hyperliquid/{name}" for name in ("signing", "actions", "payloads")}
 
 # Floors 0 to 3 have no clock, randomness, I/O, asyncio, threads, logging or environment.
 PURE = {
