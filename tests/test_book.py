@@ -215,13 +215,14 @@ def test_a_torn_or_unsorted_frame_is_ignored_and_counted():
     torn.append(kind=LEVEL, side=1, exch_ns=7, price=97, size=1, flags=LAST)
     torn.append(kind=LEVEL, side=1, exch_ns=8, price=97, size=1, flags=LAST)
     torn.append(kind=QUOTE, side=1, exch_ns=9, price=-1, size=1, flags=FIRST | LAST)
+    torn.append(kind=QUOTE, side=1, exch_ns=9, price=99, size=2**60, flags=FIRST | LAST)
     unsorted = ("deep", 10, [(97, 1), (98, 1)], [(101, 1)])
     book = applied(good)
 
     book.apply(torn)
     book.apply(reference.rows_of([unsorted]))
 
-    assert book.malformed_frames == 4
+    assert book.malformed_frames == 5
     assert (book.newest_ns, book.mid) == (5, 100.0)
 
 

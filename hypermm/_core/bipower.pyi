@@ -1,9 +1,9 @@
-from typing import TypedDict
+from typing import TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-class Variation(TypedDict):
+class _Variation(TypedDict):
     rv: float
     bv: float
     minrv: float
@@ -18,7 +18,7 @@ class Variation(TypedDict):
     jump_p_value: float
     jump_variance: float
 
-def realised_variation(log_returns: NDArray[np.float64]) -> Variation: ...
+def realised_variation(log_returns: NDArray[np.float64]) -> _Variation: ...
 def volume_buckets(
     prices: NDArray[np.int64],
     sizes: NDArray[np.int64],
@@ -28,6 +28,7 @@ def volume_buckets(
     bucket_lots: int,
 ) -> int: ...
 
+@final
 class VolumeClock:
     bucket_lots: int
     next_bucket_lots: int
@@ -42,6 +43,7 @@ class VolumeClock:
     def settle_before(self, exch_ns: int) -> bool: ...
     def set_bucket(self, lots: int) -> None: ...
 
+@final
 class BipowerStream:
     decay_secs: float
     returns: int

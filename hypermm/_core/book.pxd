@@ -43,7 +43,7 @@ cdef class Book:
     cdef readonly int64_t newest_ns
     cdef readonly int64_t frames             # applied
     cdef readonly int64_t old_frames         # ignored: older than what was applied
-    cdef readonly int64_t malformed_frames   # ignored: torn, unsorted, or prices not > 0
+    cdef readonly int64_t malformed_frames   # ignored: torn, unsorted, or out of range
     cdef readonly int64_t unquotable_frames  # applied, and then the book was not quotable
 
     cdef bint apply_row(self, const Row* row) noexcept nogil  # True: a frame was applied

@@ -1,11 +1,12 @@
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, final
 
 from hypermm._core.rows import Rows
 
 MAX_LEVELS: Final[int]
 MAX_OWN_PRICES: Final[int]
 
+@final
 class Book:
     best_bid: int
     best_ask: int

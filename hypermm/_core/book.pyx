@@ -16,6 +16,8 @@ from hypermm._core.rows cimport (
 MAX_LEVELS = DEPTH
 MAX_OWN_PRICES = OWN_PRICES
 
+cdef int64_t MAX_NUMBER = 1 << 53  # beyond it no sum of prices or sizes is safe or exact
+
 
 cdef inline bint _is_better(int8_t side, int64_t price, int64_t other) noexcept nogil:
     return price > other if side > 0 else price < other
@@ -310,7 +312,7 @@ cdef class Book:
             return  # this side is empty
         n = frame.count
         limit = 1 if row.kind == KIND_QUOTE else DEPTH
-        if row.price <= 0 or row.size < 0 or row.side == 0 or (
+        if row.side == 0 or not 0 < row.price < MAX_NUMBER or not 0 < row.size < MAX_NUMBER or (
             n > 0 and not _is_better(frame.side, frame.price[n - 1], row.price)
         ):
             self._staged_is_bad = True

@@ -1,8 +1,11 @@
+from typing import final
+
 from hypermm._core.bipower import BipowerStream, VolumeClock
 from hypermm._core.book import Book
 from hypermm._core.kappa import KappaStream
 from hypermm._core.rows import Rows
 
+@final
 class RollingMedian:
     count: int
     def __init__(self) -> None: ...
@@ -10,10 +13,12 @@ class RollingMedian:
     @property
     def value(self) -> int: ...
 
+@final
 class SeenTrades:
     def __init__(self) -> None: ...
     def update(self, exch_ns: int, trade_id: int) -> bool: ...
 
+@final
 class Feed:
     book: Book
     clock: VolumeClock

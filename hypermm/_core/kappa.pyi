@@ -1,9 +1,9 @@
-from typing import TypedDict
+from typing import TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-class CensoredFit(TypedDict):
+class _CensoredFit(TypedDict):
     kappa: float
     se: float
     events: float
@@ -15,7 +15,7 @@ class CensoredFit(TypedDict):
     posterior_low: float
     posterior_high: float
 
-class TruncatedFit(TypedDict):
+class _TruncatedFit(TypedDict):
     kappa: float
     se: float
     loglik: float
@@ -29,11 +29,12 @@ def fit_censored(
     weights: NDArray[np.float64] | None = None,
     prior_shape: float = 0.0,
     prior_rate: float = 0.0,
-) -> CensoredFit: ...
+) -> _CensoredFit: ...
 def fit_truncated(
     depths: NDArray[np.float64], *, depth_min: float, depth_max: float
-) -> TruncatedFit: ...
+) -> _TruncatedFit: ...
 
+@final
 class KappaStream:
     decay_secs: float
     prior_shape: float
