@@ -7,8 +7,10 @@ escaped, so that a line stays a line. Nothing here is called on the decision pat
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +105,7 @@ def start_logging(*, level: str, form: str, file: Path | None) -> None:
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(file)
+            handler = WatchedFileHandler(file, encoding="utf-8")
             file.chmod(0o640)
         except OSError as error:
             raise ConfigError(
@@ -124,3 +126,18 @@ def write(notice: Notice) -> None:
     """Write one notice as a log line, if its level is written at all."""
     if LOGGER.isEnabledFor(notice.level.value):
         LOGGER.log(notice.level.value, "%s", notice.event, extra={"fields": notice.fields})
+
+
+def reopen() -> None:
+    """Open the log file anew, after a rotation has renamed it."""
+    for handler in LOGGER.handlers:
+        if isinstance(handler, WatchedFileHandler):
+            handler.reopenIfNeeded()
+
+
+def write_error(event: str, error: BaseException) -> None:
+    """Write an error of ours with its places in the code; values of variables are not shown."""
+    places = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(p.filename).name}:{p.lineno} {p.name}" for p in reversed(places))
+    fields = {"error": f"{type(error).__name__}: {error}", "where": where}
+    write(Notice(Level.ERROR, event, fields))

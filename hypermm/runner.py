@@ -1,0 +1,543 @@
+"""The live loop: read a frame, hand it over with the time, write what comes back, one timer.
+
+The only place that reads clocks for the engine. A frame is decided on in the coroutine that read
+it, without a queue in between. Every task is supervised: if one dies, what may rest is cancelled
+and the error is reported.
+"""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from hypermm import telemetry
+from hypermm.config import Config
+from hypermm.credentials import Credential, find_key
+from hypermm.embedded import Embedded, market_over
+from hypermm.engine import Engine, Mode, Snapshot
+from hypermm.errors import ConfigError, StartRefusedError, UnreachableError
+from hypermm.gate import Gate
+from hypermm.hyperliquid import wire
+from hypermm.hyperliquid.budget import Budget
+from hypermm.hyperliquid.client import Client, base_url, is_mainnet
+from hypermm.hyperliquid.session import Frame, Post, Reopen, Session
+from hypermm.hyperliquid.signing import Nonces, Signer, address_of, parse_key
+from hypermm.instrument import Instrument
+from hypermm.journal import LocalState, StateDirectory, state_root
+from hypermm.ledger import DayFigures
+from hypermm.messages import (
+    Batch,
+    CancelOids,
+    Level,
+    Notice,
+    OpenOrders,
+    PrivateEvent,
+    ReadOpenOrders,
+    StopRequested,
+)
+from hypermm.orders import Cloids
+
+BACKOFF_SECS = (0.1, 0.5, 1.0, 2.0, 4.0)  # then 4 s each: under 30 new connections a minute
+PERSIST_SECS = 1.0
+MARKET_POLL_SECS = 2.0
+HURRY_SECS = 1.0  # what a second signal leaves for the proof
+LOCALHOST = "localhost"
+TURNS_MAX = 8  # decisions on one wake-up, while refusals come back at once
+IDLE_NS = 250_000_000
+SWEEPS = 5
+SWEEP_PAUSE_SECS = 0.5
+
+
+class Exit(IntEnum):
+    """Exit statuses of a run; the table is in docs/reference/exit-status.md."""
+
+    STOPPED = 0
+    INTERNAL = 1
+    CONFIG = 2
+    UNREACHABLE = 6
+    KILLED = 10
+    KILLED_UNPROVED = 11
+    REFUSED = 12
+    STOPPED_UNPROVED = 13
+
+
+def run(
+    config: Config,
+    *,
+    config_path: Path | None,
+    key_argument: str | None,
+    accepts_key_risk: bool,
+    log_file: Path | None,
+    duration_secs: float | None,
+    market: str | None,
+    environ: Mapping[str, str],
+) -> int:
+    """Quote until told to stop; returns an exit status.
+
+    Places and cancels orders on the exchange that `config.network` names.
+
+    Raises
+    ------
+    ConfigError
+        If a setting, the key, the market or the state directory is not usable.
+    StartRefusedError
+        If the kill latch stands or another instance holds the account.
+    UnreachableError
+        If the exchange does not answer.
+    """
+    telemetry.start_logging(level=config.logging.level, form=config.logging.format, file=log_file)
+    url = base_url(config.network.base_url)
+    is_local = config.network.base_url == LOCALHOST
+    if market is not None and not is_local:
+        raise ConfigError(
+            "--market belongs to the embedded exchange", hint="use it with --network localhost"
+        )
+    state_path = state_root(environ)
+    local = LocalState(state_path) if is_local else None
+    key = _key(config, config_path, key_argument, environ, local, accepts_risk=accepts_key_risk)
+    account = address_of(key)
+    with StateDirectory(state_path, _state_name(config, url), account) as state:
+        latch = state.latch()
+        if latch is not None:
+            raise StartRefusedError(
+                f"the kill switch was triggered: {latch.reason}",
+                hint="find the cause, then allow quoting again with: python -m hypermm clear-kill",
+            )
+        embedded = None
+        if local is not None:
+            port = int(url.rsplit(":", 1)[1])
+            embedded = Embedded(local, port=port, market=market, account=account)
+        main = _main(config, url, key, account, state, embedded, duration_secs)
+        with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+            return int(loop.run(main))
+
+
+def clear_kill(
+    config: Config,
+    *,
+    config_path: Path | None,
+    key_argument: str | None,
+    environ: Mapping[str, str],
+) -> str:
+    """Remove the kill latch of the account; returns what to tell the operator."""
+    url = base_url(config.network.base_url)
+    state_path = state_root(environ)
+    local = LocalState(state_path) if config.network.base_url == LOCALHOST else None
+    key = _key(config, config_path, key_argument, environ, local, accepts_risk=True)
+    with StateDirectory(state_path, _state_name(config, url), address_of(key)) as state:
+        latch = state.clear_latch()
+    if latch is None:
+        return "no kill latch stands"
+    return f"cleared; the kill switch had been triggered: {latch.reason}"
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not on this platform: asyncio's own loop is slower, and right
+        return None
+    return uvloop.new_event_loop
+
+
+def _state_name(config: Config, url: str) -> str:
+    """Name the network in the state directory; an exchange of one's own by its address."""
+    name = config.network.base_url
+    return url.split("://", 1)[1].replace(":", "_") if "://" in name else name
+
+
+def _key(
+    config: Config,
+    config_path: Path | None,
+    argument: str | None,
+    environ: Mapping[str, str],
+    local: LocalState | None,
+    *,
+    accepts_risk: bool,
+) -> bytes:
+    found = find_key(
+        argument=argument,
+        environ=environ,
+        folder=Path.cwd(),
+        file=config_path,
+        file_key=config.network.private_key,
+    )
+    if found is None and local is not None:
+        found = Credential(local.key(_wall_ms()), "the state directory", is_exposed=False)
+    if found is None:
+        raise ConfigError(
+            "Private key not set",
+            hint="export HYPERLIQUID_PRIVATE_KEY=..., or write it to a file .env of mode 600, or "
+            "to [network] private_key of the configuration file;\n     or trade on an exchange of "
+            "your own, which needs none: python -m hypermm run --network localhost",
+        )
+    if found.is_exposed and config.network.base_url == "mainnet" and not accepts_risk:
+        raise ConfigError(
+            f"the key of a mainnet account comes from {found.source}, where others may see it",
+            hint="use the variable HYPERLIQUID_PRIVATE_KEY, or add --accept-key-risk",
+        )
+    if found.is_exposed:
+        fields = {"source": found.source}
+        telemetry.write(Notice(Level.WARN, "Others may be able to see the private key", fields))
+    return parse_key(found.text)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _info(client: Client, request: dict[str, Any]) -> Any:
+    status, body = await client.post("/info", wire.encode_json(request))
+    if status != 200:
+        shown = f"status {status}" if status else "no answer"
+        raise UnreachableError(
+            f"Failed to connect to exchange at {client.url}: {shown}",
+            hint="check --network, and that the exchange is up",
+        )
+    return wire.parse_json(body)
+
+
+async def _main(
+    config: Config,
+    url: str,
+    key: bytes,
+    account: str,
+    state: StateDirectory,
+    embedded: Embedded | None,
+    duration_secs: float | None,
+) -> Exit:
+    client = Client(url)
+    try:
+        try:
+            if embedded is not None:
+                await embedded.ensure(client)
+            loop = await _prepare(config, client, key, account, state, embedded)
+        except BaseException:
+            if embedded is not None:
+                await embedded.stop()
+            raise
+        status = await loop.run(duration_secs)
+        # What is not proved gone is to be found again by the next run.
+        if embedded is not None and status in (Exit.STOPPED, Exit.KILLED):
+            await embedded.stop()
+        return status
+    finally:
+        await client.close()
+
+
+async def _prepare(
+    config: Config,
+    client: Client,
+    key: bytes,
+    account: str,
+    state: StateDirectory,
+    embedded: Embedded | None,
+) -> "Loop":
+    """Read what the loop needs to know of the market and the account, and say it."""
+    meta = await _info(client, {"type": "meta"})
+    instrument = wire.instrument(meta, config.trading.asset, decimals_cap=config.trading.decimals)
+    balance = await _info(client, {"type": "clearinghouseState", "user": account})
+    _introduce(client.url, embedded, instrument, account, balance)
+    signer = Signer(key, is_mainnet=is_mainnet(client.url))
+    return Loop(config, client, instrument, account, signer, state, embedded)
+
+
+def _introduce(
+    url: str, embedded: Embedded | None, instrument: Instrument, account: str, balance: Any
+) -> None:
+    """Print one line each for exchange, market and account."""
+    kind = ""
+    if embedded is not None:
+        kind = f" (embedded, {embedded.spec} market)" if embedded.is_ours else " (already running)"
+    value = float(balance["marginSummary"]["accountValue"])
+    print(f"exchange  {url}{kind}")
+    print(
+        f"market    {instrument.coin}: prices of 5 figures and at most "
+        f"{instrument.price_decimals} decimals, lot {instrument.print_size(1)}, "
+        f"leverage up to {instrument.max_leverage}"
+    )
+    print(f"account   {account}: {value:,.2f} {instrument.collateral}", flush=True)
+
+
+class Loop:
+    """One run: its tasks, and the way between client, session, engine and gate."""
+
+    def __init__(
+        self,
+        config: Config,
+        client: Client,
+        instrument: Instrument,
+        account: str,
+        signer: Signer,
+        state: StateDirectory,
+        embedded: Embedded | None,
+    ) -> None:
+        wall_ms = _wall_ms()
+        kept_nonce = state.nonce_high_water(wall_ms)
+        kept_day = state.day(wall_ms)
+        for kept in (kept_nonce, kept_day):
+            if kept.set_aside is not None:
+                fields = {"copy": str(kept.set_aside)}
+                telemetry.write(Notice(Level.WARN, "A damaged state file was set aside", fields))
+        self._config = config
+        self._client = client
+        self._instrument = instrument
+        self._account = account
+        self._state = state
+        self._embedded = embedded
+        self._nonces = Nonces(kept_nonce.value)
+        self._signer = signer
+        self._cloids = Cloids(account, "default", wall_ms // 1000)
+        self._session = Session(instrument, account, signer, self._nonces, Budget())
+        self._gate = Gate(config.risk, instrument)
+        self._engine = Engine(
+            config,
+            instrument,
+            account=account,
+            session_start_secs=wall_ms // 1000,
+            day=kept_day.value,
+        )
+        self._injected: list[PrivateEvent] = []
+        self._posts: set[asyncio.Task[None]] = set()
+        self._wakeup = asyncio.Event()
+        self._armed_ns = 0
+        self._signals = 0
+        self._is_latched = False
+        self._hard_stop: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+        self._saved_day: DayFigures | None = None
+
+    async def run(self, duration_secs: float | None) -> Exit:
+        """Trade until the engine is done."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number.name)
+        loop.add_signal_handler(signal.SIGHUP, telemetry.reopen)
+        if duration_secs is not None:
+            loop.call_later(duration_secs, self._stop, f"--duration {duration_secs:g}s is over")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                workers = [
+                    tasks.create_task(self._connect(), name="socket"),
+                    tasks.create_task(self._keep_time(), name="timer"),
+                    tasks.create_task(self._persist(), name="state"),
+                ]
+                if self._config.network.base_url not in ("mainnet", "testnet"):
+                    workers.append(tasks.create_task(self._watch_market(), name="market"))
+                await self._over.wait()
+                for worker in workers:
+                    worker.cancel()
+        except ExceptionGroup as group:
+            return await self._fail(group)
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.remove_signal_handler(number)
+        self._save()
+        return self._farewell()
+
+    # Inputs: each ends in a turn.
+
+    async def _connect(self) -> None:
+        """Keep a socket open and decide on every frame where it is read."""
+        attempt = 0
+        while True:
+            try:
+                await self._client.open()
+            except UnreachableError as error:
+                pause = BACKOFF_SECS[min(attempt, len(BACKOFF_SECS) - 1)]
+                attempt += 1
+                fields = {"reason": self._client.close_reason, "pause_secs": pause}
+                telemetry.write(Notice(Level.WARN, "Failed to connect to exchange", fields))
+                await asyncio.sleep(pause)
+                await self._revive(error)
+                continue
+            attempt = 0
+            self._session.connected(time.monotonic_ns())
+            await self._turn()
+            while (frame := await self._client.receive()) is not None:
+                self._session.receive(frame, time.monotonic_ns())
+                await self._turn()
+            self._session.disconnected(self._client.close_reason, time.monotonic_ns())
+            await self._turn()
+            await asyncio.sleep(BACKOFF_SECS[0])
+
+    async def _keep_time(self) -> None:
+        """Wake engine and session when they asked for it."""
+        while True:
+            self._armed_ns = self._due_ns()
+            delay_secs = max(self._armed_ns - time.monotonic_ns(), 0) / 1e9
+            try:
+                async with asyncio.timeout(delay_secs):
+                    await self._wakeup.wait()
+            except TimeoutError:
+                self._session.tick(time.monotonic_ns())
+            self._wakeup.clear()
+            await self._turn()
+
+    async def _post(self, post: Post) -> None:
+        status, body = await self._client.post(post.path, post.body)
+        self._session.reply(post.id, status, body, time.monotonic_ns())
+        await self._turn()
+
+    def _on_signal(self, name: str) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            asyncio.get_running_loop().call_later(HURRY_SECS, self._give_up)
+        self._stop(name)
+
+    def _stop(self, reason: str) -> None:
+        """Ask the engine to stop, and make sure that this ends."""
+        self._injected.append(StopRequested(reason))
+        if self._hard_stop is None:
+            secs = self._config.risk.shutdown_deadline_secs + HURRY_SECS
+            self._hard_stop = asyncio.get_running_loop().call_later(secs, self._give_up)
+        self._wakeup.set()
+
+    def _give_up(self) -> None:
+        self._over.set()
+
+    # The turn: everything that has arrived -> one decision -> what is to be written.
+
+    async def _turn(self) -> None:
+        session, engine = self._session, self._engine
+        for _ in range(TURNS_MAX):
+            now_ns = time.monotonic_ns()
+            batch = session.take_batch()
+            if self._injected:
+                batch = Batch(batch.rows, (*batch.private, *self._injected))
+                self._injected = []
+            self._gate.observe(batch.rows)
+            actions = engine.step(batch, now_ns)
+            if actions:
+                allowed, denied = self._gate.check(actions, now_ns)
+                self._injected += denied
+                wall_ms = _wall_ms()
+                self._state.reserve_nonce(max(wall_ms, self._nonces.high_water) + len(allowed))
+                session.send(allowed, now_ns, wall_ms)
+            if not (self._injected or session.has_batch):
+                break
+        for item in session.take_outbox():
+            match item:
+                case Frame(text):
+                    await self._client.send(text)
+                case Post():
+                    task = self._tasks.create_task(self._post(item))
+                    self._posts.add(task)
+                    task.add_done_callback(self._posts.discard)
+                case Reopen(reason):
+                    telemetry.write(Notice(Level.WARN, "Reconnecting", {"reason": reason}))
+                    await self._client.close_socket()
+        for notice in (*engine.take_notices(), *session.take_notices()):
+            telemetry.write(notice)
+        if engine.latch is not None and not self._is_latched:
+            self._is_latched = True
+            self._state.write_latch(engine.latch)
+        if engine.mode is Mode.DONE:
+            self._over.set()
+        elif self._due_ns() < self._armed_ns:
+            self._wakeup.set()
+
+    def _due_ns(self) -> int:
+        due = (self._engine.deadline_ns, self._session.deadline_ns)
+        return min((ns for ns in due if ns is not None), default=time.monotonic_ns() + IDLE_NS)
+
+    # Beside the path of a message.
+
+    async def _persist(self) -> None:
+        """Keep the day's figures across a crash."""
+        while True:
+            await asyncio.sleep(PERSIST_SECS)
+            self._save()
+
+    def _save(self) -> None:
+        day = self._engine.snapshot().day
+        if day is not None and day != self._saved_day:
+            self._saved_day = day
+            self._state.write_day(day)
+
+    async def _watch_market(self) -> None:
+        """Stop when a simulated exchange says that its market is over."""
+        while True:
+            await asyncio.sleep(MARKET_POLL_SECS)
+            over = await market_over(self._client)
+            if over:
+                self._stop(over)
+                return
+
+    async def _revive(self, error: UnreachableError) -> None:
+        """Start the embedded exchange again if its process has died."""
+        if self._embedded is None or not self._embedded.has_died:
+            return
+        fields = {"reason": str(error)}
+        telemetry.write(Notice(Level.WARN, "The embedded exchange died; starting it again", fields))
+        await self._embedded.start(self._client)
+
+    async def _fail(self, group: BaseExceptionGroup[Exception]) -> Exit:
+        """Cancel what may rest after a defect of ours, and say what happened."""
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        telemetry.write_error("Internal error", error)
+        self._save()
+        left = await self._sweep()
+        for line in left:
+            print(f"not proved gone: {line}", file=sys.stderr)
+        print("stopped by an internal error", file=sys.stderr)
+        return Exit.INTERNAL
+
+    async def _sweep(self) -> list[str]:
+        """Cancel everything with our tag by HTTP, without the engine; returns what is left."""
+        left: list[str] = ["unknown: the exchange's list could not be read"]
+        read = wire.encode_read(ReadOpenOrders(0), self._account, self._instrument.dex)
+        for _ in range(SWEEPS):
+            status, body = await self._client.post("/info", wire.encode_json(read))
+            if status == 200:
+                listed = wire.decode_read(
+                    ReadOpenOrders(0), wire.parse_json(body), self._instrument
+                )
+                orders = listed.orders if isinstance(listed, OpenOrders) else ()
+                oids = tuple(o.oid for o in orders if self._cloids.is_ours(o.cloid))
+                left = [f"order {oid}" for oid in oids]
+                if not oids:
+                    break
+                action = wire.encode_action(CancelOids(0, oids), self._instrument)
+                await self._client.post(
+                    "/exchange", self._signer.sign(action, self._nonces.next(_wall_ms()))
+                )
+            await asyncio.sleep(SWEEP_PAUSE_SECS)
+        return left
+
+    def _farewell(self) -> Exit:
+        """Print where the account stands and return what was proved."""
+        last = self._engine.snapshot()
+        figures, instrument = last.ledger, self._instrument
+        value_usd = figures.position * figures.mark_price / 1e6
+        size = instrument.print_size(last.position)
+        fees, session, day = figures.fees_usd, figures.session_pnl_usd, figures.day_pnl_usd
+        counts = last.counters
+        print(f"\nposition  {size} {instrument.coin} ({value_usd:,.2f} USD)")
+        print(f"P&L       {session:+,.2f} USD after {fees:,.2f} USD fees; UTC day {day:+,.2f} USD")
+        print(
+            f"fills     {counts.buys} buys, {counts.sells} sells, "
+            f"{figures.traded_usd:,.0f} USD traded"
+        )
+        print(f"adverse selection  {_markouts(last)}")
+        for order in last.orders:
+            print(f"not proved gone: {order}", file=sys.stderr)
+        proof = "all own orders proved gone" if last.is_proved else "NOT all orders proved gone"
+        if last.latch is not None:
+            print(f"killed    {last.latch.reason}; {proof}")
+            return Exit.KILLED if last.is_proved else Exit.KILLED_UNPROVED
+        print(f"stopped   {last.stop_reason}; {proof}", flush=True)
+        return Exit.STOPPED if last.is_proved else Exit.STOPPED_UNPROVED
+
+
+def _markouts(snapshot: Snapshot) -> str:
+    shown = [
+        f"{m.horizon_secs:g} s {m.mean_bps:+.2f} bps (n {m.n})" for m in snapshot.markouts if m.n
+    ]
+    return ", ".join(shown) or "no fill is old enough"
