@@ -125,6 +125,17 @@ def test_when_ours_alone_is_the_touch_the_next_level_is_the_touch():
     assert book.levels(1) == [(100, 1), (99, 4)]
 
 
+def test_our_own_order_beyond_the_net_mid_does_not_end_the_depth():
+    """A displayed bid of ours above the net mid once stopped the walk at the first level."""
+    book = applied(
+        ("quote", 1, [(101, 1)], [(105, 1)]), ("deep", 2, [(101, 1), (90, 4)], [(91, 1)])
+    )
+
+    book.change_own(1, 101, 1)
+
+    assert (book.mid, book.depth(1, 250.0)) == (90.5, 4)
+
+
 def test_a_top_frame_keeps_the_deeper_levels_of_the_last_deep_one():
     """The fast form shows five levels; depth beyond them is still the best knowledge."""
     deep = ("deep", 1, [(100 - i, 9) for i in range(8)], [(101 + i, 9) for i in range(8)])

@@ -6,7 +6,7 @@ we never quote off ourselves. Prices are integers, so comparisons are exact.
 """
 
 cimport cython
-from libc.math cimport NAN, fabs
+from libc.math cimport NAN
 from libc.string cimport memmove
 
 from hypermm._core.rows cimport (
@@ -284,7 +284,8 @@ cdef class Book:
         if not self.is_quotable:
             return 0
         for i in range(levels.count):
-            if fabs(<float64_t> levels.price[i] - mid) > reach:
+            # Signed: an order of ours alone may stand far on the other side of the net mid.
+            if <float64_t> side * (mid - <float64_t> levels.price[i]) > reach:
                 break
             total += _net_size(levels, i, &own)
         return total
