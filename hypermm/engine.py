@@ -408,7 +408,8 @@ class Engine:
             case Fill():
                 self._apply_fill(event)
             case OrderUpdate():
-                orders.apply_update(event, now_ns)
+                if not orders.apply_update(event, now_ns) and orders.is_ours(event.cloid):
+                    recovery.hurry(Read.LIST, now_ns)  # of an earlier session, landed late
             case ActionReply():
                 if not orders.apply_reply(event, now_ns):
                     self._leverage_answered(event)
@@ -838,7 +839,9 @@ class Engine:
             self._recovery.hurry(Read.FILLS, now_ns)
         if doubtful or now_ns >= self._recovery.due_ns():
             since_ns = self._ledger.proved_ns or max(estimates.exch_now_ns, 0)
-            actions += self._recovery.reads(doubtful, now_ns, since_ns // 10**6)
+            actions += self._recovery.reads(
+                doubtful, now_ns, since_ns // 10**6, fresh_ns=self._fresh_ns
+            )
         return actions
 
     def _quote(self, estimates: Estimates) -> tuple[Action, ...]:

@@ -471,11 +471,11 @@ class Orders:
         self._fill(record, fill.size, now_ns)
         return True
 
-    def apply_update(self, update: OrderUpdate, now_ns: int) -> None:
-        """Apply what the order stream or a status read says of one order."""
+    def apply_update(self, update: OrderUpdate, now_ns: int) -> bool:
+        """Apply what the order stream or a status read says of one order; False if unknown."""
         record = self._record(update.cloid, update.oid)
         if record is None:
-            return
+            return False
         self._bind(record, update.oid)
         event = classify(update.status)
         match event:
@@ -492,6 +492,7 @@ class Orders:
             case _:
                 self._lose(record, now_ns)
                 self._tell(Level.WARN, "Unknown order status", record, status=update.status[:100])
+        return True
 
     def apply_reply(self, reply: ActionReply, now_ns: int) -> bool:
         """Apply the answer to one of our actions. False if the action is not ours."""

@@ -70,8 +70,10 @@ class _Schedule:
 class _Doubt:
     """An order whose fate is read."""
 
+    since_ns: int
     schedule: _Schedule
-    missing_ns: int = 0  # when the first read that did not know it was asked; 0: none
+    seen_ns: int = 0  # how far the venue had got when it was asked, on our clock
+    missing_ns: int | None = None  # the same for the first read that did not know it
 
 
 class Recovery:
@@ -92,6 +94,7 @@ class Recovery:
         self._done: set[Read] = set()  # of this phase
         self._rounds = 0  # of this phase that proved nothing
         self._has_listed = False  # in this phase
+        self._has_synced = False  # ever
         self._empty_ns = 0  # when the first of the agreeing empty lists was asked; 0: none
         self._is_reading_account = False  # while sweeping: the last account and fills
         self._due_ns = 0  # when something is due; negative: to be found anew
@@ -179,17 +182,21 @@ class Recovery:
         doubt = None if cloid is None else self._doubts.get(cloid)
         if doubt is None:
             return None
-        asked_ns = doubt.schedule.asked_ns
+        asked_ns, seen_ns = doubt.schedule.asked_ns, doubt.seen_ns
         doubt.schedule.retry(now_ns)
         if is_known:
-            doubt.missing_ns = 0
+            doubt.missing_ns = None
             return None
-        if doubt.missing_ns == 0:
-            doubt.missing_ns = asked_ns
+        # A venue that stands still knows nothing of what waits for its next block, so that its
+        # own time has to pass, not ours.
+        if seen_ns < doubt.since_ns:
+            return None
+        if doubt.missing_ns is None:
+            doubt.missing_ns = seen_ns
             # The next one has to be far enough away to count.
             doubt.schedule.due_ns = max(doubt.schedule.due_ns, asked_ns + AGREE_NS)
             return None
-        return cloid if asked_ns - doubt.missing_ns >= AGREE_NS else None
+        return cloid if seen_ns - doubt.missing_ns >= AGREE_NS else None
 
     def listed(self, *, is_settled: bool, has_ours: bool, asked_ns: int, now_ns: int) -> None:
         """Judge an applied list of open orders.
@@ -267,7 +274,12 @@ class Recovery:
     # What to do.
 
     def reads(
-        self, doubtful: tuple[int, ...], now_ns: int, fills_since_ms: int
+        self,
+        doubtful: tuple[int, ...],
+        now_ns: int,
+        fills_since_ms: int,
+        *,
+        fresh_ns: int | None = None,
     ) -> tuple[ReadAction, ...]:
         """Return the reads that are due.
 
@@ -279,6 +291,9 @@ class Recovery:
             Our clock.
         fills_since_ms : int
             The venue's time from which on fills may be missing, ms since 1970.
+        fresh_ns : int or None
+            When the newest market data was new, on our clock: the venue has got as far as this.
+            None for now.
         """
         self._due_ns = -1
         actions: list[ReadAction] = []
@@ -292,7 +307,7 @@ class Recovery:
             schedule.asked_ns = now_ns
             actions.append(action)
         if doubtful or self._doubts:
-            self._read_orders(doubtful, now_ns, actions)
+            self._read_orders(doubtful, now_ns, now_ns if fresh_ns is None else fresh_ns, actions)
         return tuple(actions)
 
     def due_ns(self) -> int:
@@ -305,7 +320,11 @@ class Recovery:
         return self._due_ns
 
     def _read_orders(
-        self, doubtful: tuple[int, ...], now_ns: int, actions: list[ReadAction]
+        self,
+        doubtful: tuple[int, ...],
+        now_ns: int,
+        fresh_ns: int,
+        actions: list[ReadAction],
     ) -> None:
         wanted = set(doubtful)
         for cloid in [cloid for cloid in self._doubts if cloid not in wanted]:
@@ -314,7 +333,8 @@ class Recovery:
             doubt = self._doubts.get(cloid)
             if doubt is None:
                 # The answer that is under way, or the stream, may bring the proof by itself.
-                doubt = self._doubts[cloid] = _Doubt(_Schedule(now_ns + FIRST_PAUSE_NS))
+                doubt = _Doubt(now_ns, _Schedule(now_ns + FIRST_PAUSE_NS))
+                self._doubts[cloid] = doubt
             schedule = doubt.schedule
             if schedule.id and now_ns - schedule.asked_ns >= READ_TIMEOUT_NS:
                 self._by_id.pop(schedule.id, None)
@@ -324,6 +344,7 @@ class Recovery:
             action = ReadOrder(next(self._ids), cloid)
             schedule.id = action.id
             schedule.asked_ns = now_ns
+            doubt.seen_ns = fresh_ns
             self._by_id[action.id] = cloid
             actions.append(action)
 
@@ -374,6 +395,9 @@ class Recovery:
                 self._reads[Read.ACCOUNT] = _Schedule(now_ns)
                 self._reads[Read.FILLS] = _Schedule(now_ns)
             case Phase.SYNCED:
-                self._reads[Read.LIST] = _Schedule(now_ns + PERIOD_NS)
+                # The last request of a process that was killed may land after the first list.
+                pause_ns = PERIOD_NS if self._has_synced else AGREE_NS
+                self._has_synced = True
+                self._reads[Read.LIST] = _Schedule(now_ns + pause_ns)
             case Phase.OFFLINE | Phase.PROVED:
                 pass

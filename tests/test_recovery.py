@@ -92,10 +92,21 @@ def test_fills_are_asked_with_an_overlap():
 def test_list_and_account_are_compared_every_ten_seconds():
     """Safety auditor."""
     reads = Reads().sync()
+    reads.list(*reads.ask(2.0))
 
-    assert reads.ask(9.9) == []
-    kinds = {type(action) for action in reads.ask(0.1)}
-    assert kinds == {ReadOpenOrders, ReadAccount}
+    assert {type(action) for action in reads.ask(8.0)} == {ReadAccount}
+    assert {type(action) for action in reads.ask(2.0)} == {ReadOpenOrders}
+
+
+def test_the_first_list_is_soon_followed_by_another():
+    """PR-01: the last request of a process that was killed may land after the first list."""
+    reads = Reads().sync()
+    assert reads.ask(1.9) == []
+
+    (second,) = reads.ask(0.1)
+
+    assert isinstance(second, ReadOpenOrders)
+    assert [type(action) for action in reads.ask(7.9)] == []
 
 
 def test_an_answer_to_a_question_that_nobody_asked_is_not_believed():
@@ -123,6 +134,19 @@ def test_two_reads_that_do_not_know_an_order_count_only_two_seconds_apart():
     assert never == 77
     assert len(asked_at) == 2
     assert asked_at[1] - asked_at[0] >= 2.0
+
+
+def test_reads_of_a_venue_that_stands_still_prove_nothing():
+    """What waits for its next block is unknown to it, however often it is asked."""
+    reads = Reads().sync()
+    reads.doubtful = (77,)
+    fresh_ns = reads.now_ns + SEC
+    for _ in range(200):
+        reads.now_ns += SEC // 10
+        for action in reads.recovery.reads((77,), reads.now_ns, 0, fresh_ns=fresh_ns):
+            if isinstance(action, ReadOrder):
+                known = reads.recovery.order_read(action.id, is_known=False, now_ns=reads.now_ns)
+                assert known is None
 
 
 def test_a_read_that_knows_the_order_starts_the_count_anew():
