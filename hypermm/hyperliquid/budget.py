@@ -68,7 +68,10 @@ def need_of(action: Action) -> Need:
         case CancelOrders() | CancelOids():
             return Need.CANCEL
         case PlaceOrders(orders=orders):
-            return Need.REDUCE if all(order.is_reduce_only for order in orders) else Need.PLACE
+            for order in orders:
+                if not order.is_reduce_only:
+                    return Need.PLACE
+            return Need.REDUCE
         case UpdateLeverage():
             return Need.PLACE
         case ReadOpenOrders() | ReadAccount() | ReadFills() | ReadOrder():
