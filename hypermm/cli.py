@@ -39,6 +39,7 @@ SETTINGS: tuple[tuple[str, str, type, str], ...] = (
     ("--leverage", "trading.leverage", int, "leverage of the market"),
     ("--decimals", "trading.decimals", int, "cap on price decimals"),
     ("--network", "network.base_url", str, "mainnet, testnet, localhost or http(s)://host:port"),
+    ("--metrics-port", "monitoring.metrics_port", int, "Prometheus port, 0 for none"),
     ("--log-level", "logging.level", str, "trace, debug, info, warn or error"),
     ("--log-format", "logging.format", str, "pretty, json or compact"),
 )

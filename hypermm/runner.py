@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hypermm import telemetry
-from hypermm.config import Config
+from hypermm.config import Config, MonitoringConfig
 from hypermm.credentials import Credential, find_key
 from hypermm.embedded import Embedded, market_over
 from hypermm.engine import Engine, Mode, Snapshot
@@ -39,6 +39,7 @@ from hypermm.messages import (
     ReadOpenOrders,
     StopRequested,
 )
+from hypermm.metrics import Metrics
 from hypermm.orders import Cloids
 
 BACKOFF_SECS = (0.1, 0.5, 1.0, 2.0, 4.0)  # then 4 s each: under 30 new connections a minute
@@ -309,9 +310,31 @@ class Loop:
         self._hard_stop: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._saved_day: DayFigures | None = None
+        self._metrics = Metrics(instrument)
 
     async def run(self, duration_secs: float | None) -> Exit:
         """Trade until the engine is done."""
+        stop_metrics = self._serve_metrics()
+        try:
+            return await self._run(duration_secs)
+        finally:
+            stop_metrics()
+
+    def _serve_metrics(self) -> Callable[[], None]:
+        monitoring = self._config.monitoring
+        if not monitoring.enable_http_metrics or monitoring.metrics_port == 0:
+            return lambda: None
+        try:
+            return self._metrics.serve(monitoring.metrics_host, monitoring.metrics_port)
+        except ConfigError as error:
+            if monitoring.metrics_port != MonitoringConfig().metrics_port:
+                raise
+            # Nobody asked for just this port: another run may have it.
+            fields = {"reason": str(error).replace("\n", " ")}
+            telemetry.write(Notice(Level.WARN, "No metrics are served", fields))
+            return lambda: None
+
+    async def _run(self, duration_secs: float | None) -> Exit:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal, number.name)
@@ -448,13 +471,15 @@ class Loop:
     # Beside the path of a message.
 
     async def _persist(self) -> None:
-        """Keep the day's figures across a crash."""
+        """Keep the day's figures across a crash, and show the present ones."""
         while True:
             await asyncio.sleep(PERSIST_SECS)
             self._save()
 
     def _save(self) -> None:
-        day = self._engine.snapshot().day
+        snapshot = self._engine.snapshot()
+        self._metrics.show(snapshot)
+        day = snapshot.day
         if day is not None and day != self._saved_day:
             self._saved_day = day
             self._state.write_day(day)

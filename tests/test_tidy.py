@@ -16,7 +16,7 @@ FLOORS = [
     {"errors", "instrument", "messages", "config"},
     {"estimators", "markouts", "ledger", "orders", "recovery", "quoting", "risk"},
     {"engine", "gate"},
-    {"hyperliquid", "sim", "recordings", "journal", "telemetry", "credentials"},
+    {"hyperliquid", "sim", "recordings", "journal", "telemetry", "metrics", "credentials"},
     {"backtest", "runner", "embedded"},
     {"cli", "__main__"},
 ]
@@ -37,7 +37,7 @@ DOORS = {
     "lz4": {"recordings"},
     "zstandard": {"recordings"},
     "matplotlib": {"report"},
-    "prometheus_client": {"telemetry"},
+    "prometheus_client": {"metrics"},
     "rich": {"cli"},
 }
 # Structs of the wire are msgspec's; whoever speaks the wire's language may use them.
