@@ -33,7 +33,7 @@ cdef class Scanner:
     cdef Channel kind            # of the last frame scanned
     cdef bint is_fast            # whether it was a book of the top levels only
 
-    # Each reads from its text and adds rows; what it added before a refusal is for the door to drop.
+    # Each reads from its text and adds rows; what it added before a refusal the door drops.
     cdef Verdict scan_frame(self, Text text, Rows rows, uint8_t trade_flags) noexcept nogil
     cdef Verdict scan_data(self, Text* text, Rows rows, uint8_t trade_flags) noexcept nogil
     cdef Verdict scan_book(self, Text* text, Rows rows) noexcept nogil
@@ -46,4 +46,3 @@ cdef class Scanner:
         self, Text* text, Rows rows, uint8_t kind, int side, int index
     ) noexcept nogil
     cdef Verdict is_mine(self, Text text) noexcept nogil
-
