@@ -54,7 +54,11 @@ def test_the_stub_agrees_with_the_compiled_module(stub):
             return
         real = signature(getattr(owner, node.name))
         if real is not None:
-            assert arguments(node) == real, f"{stub.name}: {node.name}"
+            stated = arguments(node)
+            if real[-1:] == ["**"]:  # keywords that are handed on
+                real.pop()
+                stated = stated[: len(real)]
+            assert stated == real, f"{stub.name}: {node.name}"
             compared += 1
 
     public = [n for n in ast.parse(stub.read_text()).body if not isinstance(n, ast.Import)]
