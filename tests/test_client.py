@@ -182,15 +182,18 @@ def test_md04_the_same_client_opens_again():
 def test_closing_wakes_a_reader_that_waits():
     """The owner reopens a silent connection while its reader hangs on it."""
 
-    async def scenario() -> bytes | None:
+    async def scenario() -> tuple[list[bytes | None], str]:
         async with serving(ws=speak()) as url, client_of(url) as client:
             await client.open()
             reader = asyncio.ensure_future(client.receive())
             await asyncio.sleep(0)
             await client.close_socket()
-            return await asyncio.wait_for(reader, 5.0)
+            frames = [await asyncio.wait_for(reader, 5.0), await client.receive()]
+            return frames, client.close_reason
 
-    assert asyncio.run(scenario()) is None
+    frames, reason = asyncio.run(scenario())
+    assert frames == [None, None]
+    assert reason
 
 
 def test_hi01_a_frame_beyond_the_cap_ends_the_connection():

@@ -22,7 +22,7 @@ NETWORKS: Final = {
 
 OPEN_TIMEOUT_SECS: Final = 5.0
 POST_TIMEOUT_SECS: Final = 5.0
-CLOSE_TIMEOUT_SECS: Final = 1.0
+CLOSE_TIMEOUT_SECS: Final = 0.25  # a dead peer must not hold up what is written after it
 KEEPALIVE_SECS: Final = 60.0
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024  # of an answer and of a frame
 MAX_CONNECTIONS: Final = 20
@@ -170,6 +170,7 @@ class Client:
         """Close the WebSocket; a `receive` that waits returns None."""
         socket, self._socket = self._socket, None
         if socket is not None:
+            self.close_reason = self.close_reason or "closed by us"
             await socket.close()
 
     async def close(self) -> None:
