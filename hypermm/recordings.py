@@ -27,6 +27,7 @@ from hypermm._core.rows import (
     TRADE,
     Rows,
 )
+from hypermm._core.scan import MALFORMED, Scanner
 from hypermm.errors import RecordingError
 from hypermm.instrument import MAX_PERP_DECIMALS, Instrument
 
@@ -36,6 +37,9 @@ _NS_PER_MS: Final = 1_000_000
 _TEXT_DECIMALS: Final = 8  # scale at which decimal text is read before the market's own is known
 _MAX_DIGITS: Final = 18  # of an int64
 _COMMA, _NEWLINE, _POINT, _ZERO = b",\n.0"
+_COIN: Final = re.compile(rb'"coin":"([^"]+)"')
+_SIZE: Final = re.compile(rb'"sz":"([0-9.]+)"')
+_FRAME_ROWS: Final = 8192  # more than any frame of the exchange holds
 _EXPONENT: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?e-?[0-9]{1,2}", re.ASCII)
 
 Integers = NDArray[np.int64]
@@ -89,7 +93,7 @@ def open_recordings(path: Path | str) -> dict[str, Recording]:
     """
     path = Path(path)
     if path.is_file():
-        raise RecordingError(f"{path}: a recording is a folder")
+        return _read_frames(path)
     if not path.is_dir():
         raise RecordingError(f"{path}: no such file or folder")
     coins = sorted({_coin(file) for file in path.glob("*_*.csv*")})
@@ -269,37 +273,81 @@ def _read_coin(folder: Path, coin: str, asset_id: int) -> Recording:
 
     size_decimals = _decimals_used(book_sizes, quote_cells[:, 1], trade_cells[:, 1])
     price_decimals = _decimals_used(book_prices, quote_cells[:, 0], trade_cells[:, 0])
-    if price_decimals + size_decimals > MAX_PERP_DECIMALS:
-        raise RecordingError(
-            f"{folder}: {coin} has sizes of {size_decimals} and prices of {price_decimals} "
-            f"decimals; together Hyperliquid's perpetuals have at most {MAX_PERP_DECIMALS}"
-        )
-    instrument = Instrument(
-        coin=coin, asset_id=asset_id, size_decimals=size_decimals, max_leverage=MAX_LEVERAGE
-    )
+    instrument = _instrument(folder, coin, asset_id, size_decimals, price_decimals)
     price_unit = 10 ** (_TEXT_DECIMALS - instrument.price_decimals)
     size_unit = 10 ** (_TEXT_DECIMALS - size_decimals)
 
-    parts = Parts()
-    parts.add_frames(
-        books.decimals(["exchange_timestamp"], 0)[:, 0] * _NS_PER_MS,
-        book_prices // price_unit,
-        book_sizes // size_unit,
+    ms = ["exchange_timestamp"]
+    return _assemble(
+        instrument,
+        folder,
+        _book_rows(books.decimals(ms, 0)[:, 0], book_prices // price_unit, book_sizes // size_unit),
+        _quote_rows(
+            quotes.decimals(ms, 0)[:, 0],
+            quotes.sides("side", "bid", "ask"),
+            quote_cells // (price_unit, size_unit),
+        ),
+        _trade_rows(
+            trades.decimals(ms, 0)[:, 0],
+            trades.sides("side", "buy", "sell"),
+            trade_cells // (price_unit, size_unit),
+            trades.decimals(["trade_id"], 0)[:, 0],
+        ),
     )
-    parts.add_quotes(
-        quotes.decimals(["exchange_timestamp"], 0)[:, 0] * _NS_PER_MS,
-        quotes.sides("side", "bid", "ask"),
-        quote_cells[:, 0] // price_unit,
-        quote_cells[:, 1] // size_unit,
+
+
+def _book_rows(stamps_ms: Integers, prices: Integers, sizes: Integers) -> RowArray:
+    """Make book frames; shape (n, 2 x depth), bids best first then asks; size 0 is no level."""
+    count, width = prices.shape
+    rows = _blank(count * width, LEVEL)
+    rows["exch_ns"] = np.repeat(stamps_ms * _NS_PER_MS, width)
+    rows["price"], rows["size"] = prices.ravel(), sizes.ravel()
+    rows["side"] = np.tile(np.repeat(np.array([1, -1], np.int8), width // 2), count)
+    is_level = rows["size"] > 0
+    frame = np.repeat(np.arange(count), width)[is_level]
+    rows = rows[is_level]
+    is_best = (np.diff(frame, prepend=-1) != 0) | (np.diff(rows["side"], prepend=0) != 0)
+    place = np.arange(len(rows))
+    rows["index"] = place - np.maximum.accumulate(np.where(is_best, place, 0))
+    rows["flags"][np.diff(frame, prepend=-1) != 0] |= FIRST
+    rows["flags"][np.diff(frame, append=count) != 0] |= LAST
+    return rows
+
+
+def _quote_rows(stamps_ms: Integers, sides: NDArray[np.int8], cells: Integers) -> RowArray:
+    rows = _blank(len(stamps_ms), QUOTE)
+    rows["exch_ns"], rows["side"] = stamps_ms * _NS_PER_MS, sides
+    rows["price"], rows["size"] = cells.T
+    rows["flags"] = np.where(sides > 0, FIRST, LAST)
+    return rows
+
+
+def _trade_rows(
+    stamps_ms: Integers, sides: NDArray[np.int8], cells: Integers, ids: Integers
+) -> RowArray:
+    rows = _blank(len(stamps_ms), TRADE)
+    rows["exch_ns"], rows["side"], rows["id"] = stamps_ms * _NS_PER_MS, sides, ids
+    rows["price"], rows["size"] = cells.T
+    return rows
+
+
+def _blank(count: int, kind: int) -> RowArray:
+    rows = np.zeros(count, ROW_DTYPE)
+    rows["kind"] = kind
+    return rows
+
+
+def _instrument(
+    path: Path, coin: str, asset_id: int, size_decimals: int, price_decimals: int
+) -> Instrument:
+    if size_decimals + price_decimals > MAX_PERP_DECIMALS:
+        raise RecordingError(
+            f"{path}: {coin} has sizes of {size_decimals} and prices of {price_decimals} "
+            f"decimals; together Hyperliquid's perpetuals have at most {MAX_PERP_DECIMALS}"
+        )
+    return Instrument(
+        coin=coin, asset_id=asset_id, size_decimals=size_decimals, max_leverage=MAX_LEVERAGE
     )
-    parts.add_trades(
-        trades.decimals(["exchange_timestamp"], 0)[:, 0] * _NS_PER_MS,
-        trades.sides("side", "buy", "sell"),
-        trade_cells[:, 0] // price_unit,
-        trade_cells[:, 1] // size_unit,
-        trades.decimals(["trade_id"], 0)[:, 0],
-    )
-    return parts.recording(instrument, folder)
 
 
 def _decimals_used(*blocks: Integers) -> int:
@@ -311,113 +359,132 @@ def _decimals_used(*blocks: Integers) -> int:
     return _TEXT_DECIMALS
 
 
+# ---- raw frames
+
+
+def _read_frames(path: Path) -> dict[str, Recording]:
+    """Read lines that hold the exchange's own frames, after a stamp or inside archive records."""
+    lines = [line for line in read_bytes(path).split(b"\n") if line]
+    frames = []
+    for number, line in enumerate(lines, 1):
+        start = line.find(b'{"channel":')
+        if start < 0:
+            raise RecordingError(f"{path}, line {number}: no frame of the exchange in this line")
+        is_archive = line.startswith(b"{") and start > 0
+        frames.append(line[start:].rstrip()[: -1 if is_archive else None])
+    coins = sorted({coin.decode() for frame in frames for coin in _COIN.findall(frame)})
+    if not coins:
+        raise RecordingError(f"{path}: no market data in this file")
+    recordings = {}
+    for asset_id, coin in enumerate(coins):
+        sizes = [
+            size
+            for frame in frames
+            if coin.encode() in _COIN.findall(frame)
+            for size in _SIZE.findall(frame)
+        ]
+        size_decimals = max(len(size.rstrip(b"0").partition(b".")[2]) for size in sizes)
+        instrument = _instrument(path, coin, asset_id, size_decimals, 0)
+        rows = _scan(path, frames, instrument)
+        levels, quotes, trades = (rows[rows["kind"] == kind] for kind in (LEVEL, QUOTE, TRADE))
+        recordings[coin] = _assemble(instrument, path, levels, quotes, trades)
+    return recordings
+
+
+def _scan(path: Path, frames: Sequence[bytes], instrument: Instrument) -> RowArray:
+    scanner = Scanner(instrument.coin, instrument.price_decimals, instrument.size_decimals)
+    buffer = Rows.allocate(_FRAME_ROWS)
+    found = []
+    for number, frame in enumerate(frames, 1):
+        if scanner.scan(frame, buffer) == MALFORMED:
+            raise RecordingError(f"{path}, line {number}: the frame breaks the exchange's form")
+        found.append(buffer.array.copy())
+        buffer.clear()
+    return np.concatenate(found)
+
+
 # ---- rows: checked, ordered, without repeats
 
 
-def blank_rows(count: int, kind: int) -> RowArray:
-    """Make `count` zeroed rows of one kind."""
-    rows = np.zeros(count, ROW_DTYPE)
-    rows["kind"] = kind
-    return rows
-
-
-class Parts:
-    """The pieces of one coin's recording, checked as they come and put together at the end."""
+class _Sieve:
+    """Keeps rows that can be played and counts the others by reason."""
 
     def __init__(self) -> None:
-        self._pieces: list[RowArray] = []
-        self._book_stamps: Integers = np.zeros(0, np.int64)
-        self._dropped: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}
 
-    def _keep(self, is_good: NDArray[np.bool_], reason: str) -> NDArray[np.bool_]:
-        dropped = int(np.count_nonzero(~is_good))
-        if dropped:
-            self._dropped[reason] = self._dropped.get(reason, 0) + dropped
+    def keep(self, is_good: NDArray[np.bool_], reason: str) -> NDArray[np.bool_]:
+        """Count what is not good; return the mask."""
+        bad = int(np.count_nonzero(~is_good))
+        if bad:
+            self.dropped[reason] = self.dropped.get(reason, 0) + bad
         return is_good
 
-    def add_frames(self, stamps: Integers, prices: Integers, sizes: Integers) -> None:
-        """Add book frames: shape (n, 2 x depth), bids best first then asks; size 0 is no level."""
-        depth = prices.shape[1] // 2
-        bids, asks = prices[:, :depth], prices[:, depth:]
-        is_sorted = (np.diff(bids, axis=1) < 0).all(axis=1) & (np.diff(asks, axis=1) > 0).all(
-            axis=1
-        )
-        good = self._keep(is_sorted & (bids[:, 0] < asks[:, 0]), "crossed or unsorted book")
-        good[good] = self._keep(_moves_on(stamps[good], strictly=True), "repeated or late book")
-        stamps, prices, sizes = stamps[good], prices[good], sizes[good]
-        count, width = prices.shape
-        rows = blank_rows(count * width, LEVEL)
-        rows["exch_ns"] = np.repeat(stamps, width)
-        rows["price"] = prices.ravel()
-        rows["size"] = sizes.ravel()
-        rows["side"] = np.tile(np.repeat(np.array([1, -1], np.int8), depth), count)
-        rows["index"] = np.tile(np.arange(depth, dtype=np.uint8), 2 * count)
-        frame = np.repeat(np.arange(count), width)[sizes.ravel() > 0]
-        rows = rows[sizes.ravel() > 0]
-        rows["flags"][np.diff(frame, prepend=-1) != 0] |= FIRST
-        rows["flags"][np.diff(frame, append=count) != 0] |= LAST
-        self._pieces.append(rows)
-        self._book_stamps = stamps
+    def books(self, rows: RowArray) -> RowArray:
+        """Drop frames that are crossed or unsorted, repeat a stamp or step back."""
+        is_first = rows["flags"] & FIRST > 0
+        frame = np.cumsum(is_first) - 1
+        stamps = rows["exch_ns"][is_first]
+        is_same_side = (np.diff(frame) == 0) & (np.diff(rows["side"]) == 0)
+        is_wrong = np.diff(rows["price"]) * rows["side"][1:] >= 0
+        good = np.ones(len(stamps), bool)
+        good[frame[1:][is_same_side & is_wrong]] = False
+        best = np.zeros((2, len(stamps)), np.int64)
+        best[1] = np.iinfo(np.int64).max
+        for side, place in ((1, 0), (-1, 1)):
+            touch = (rows["side"] == side) & (rows["index"] == 0) & (rows["size"] > 0)
+            best[place, frame[touch]] = rows["price"][touch]
+        good = self.keep(good & (best[0] < best[1]), "crossed or unsorted book")
+        good[good] = self.keep(_moves_on(stamps[good], strictly=True), "repeated or late book")
+        kept: RowArray = rows[good[frame]]
+        return kept
 
-    def add_quotes(
-        self, stamps: Integers, sides: NDArray[np.int8], prices: Integers, sizes: Integers
-    ) -> None:
-        """Add best quotes: a bid row directly before its ask row of the same stamp."""
-        bid = np.flatnonzero((sides[:-1] == 1) & (sides[1:] == -1) & (stamps[:-1] == stamps[1:]))
-        unpaired = len(stamps) - 2 * len(bid)
+    def quotes(self, rows: RowArray) -> RowArray:
+        """Keep bid rows with their ask rows; drop crossed pairs and those that step back."""
+        stamps, sides, prices = rows["exch_ns"], rows["side"], rows["price"]
+        bid = np.flatnonzero((sides[:-1] > 0) & (sides[1:] < 0) & (stamps[:-1] == stamps[1:]))
+        unpaired = len(rows) - 2 * len(bid)
         if unpaired:
-            self._dropped["unpaired quote row"] = unpaired
-        bid = bid[self._keep(prices[bid] < prices[bid + 1], "crossed quote")]
-        bid = bid[self._keep(_moves_on(stamps[bid], strictly=False), "late quote")]
-        both = np.column_stack((bid, bid + 1)).ravel()
-        rows = blank_rows(len(both), QUOTE)
-        rows["exch_ns"], rows["side"] = stamps[both], sides[both]
-        rows["price"], rows["size"] = prices[both], sizes[both]
-        rows["flags"] = np.tile(np.array([FIRST, LAST], np.uint8), len(bid))
-        self._pieces.append(rows)
+            self.dropped["unpaired quote row"] = unpaired
+        is_empty = (rows["size"][bid] == 0) | (rows["size"][bid + 1] == 0)
+        bid = bid[self.keep(is_empty | (prices[bid] < prices[bid + 1]), "crossed quote")]
+        bid = bid[self.keep(_moves_on(stamps[bid], strictly=False), "late quote")]
+        pairs: RowArray = rows[np.column_stack((bid, bid + 1)).ravel()]
+        return pairs
 
-    def add_trades(
-        self,
-        stamps: Integers,
-        sides: NDArray[np.int8],
-        prices: Integers,
-        sizes: Integers,
-        ids: Integers,
-    ) -> None:
-        """Add trades in any order; of a repeated id (with its stamp) the first is kept."""
-        order = np.argsort(stamps, kind="stable")
-        _, first = np.unique(np.column_stack((stamps, ids)), axis=0, return_index=True)
-        is_first = np.zeros(len(ids), bool)
-        is_first[first] = True
-        order = order[self._keep(is_first[order], "repeated trade")]
-        rows = blank_rows(len(order), TRADE)
-        rows["exch_ns"], rows["side"] = stamps[order], sides[order]
-        rows["price"], rows["size"], rows["id"] = prices[order], sizes[order], ids[order]
-        self._pieces.append(rows)
+    def trades(self, rows: RowArray) -> RowArray:
+        """Sort by stamp; of a repeated id (with its stamp) keep the first."""
+        rows = rows[np.argsort(rows["exch_ns"], kind="stable")]
+        keys = np.column_stack((rows["exch_ns"], rows["id"]))
+        is_first = np.zeros(len(rows), bool)
+        is_first[np.unique(keys, axis=0, return_index=True)[1]] = True
+        kept: RowArray = rows[self.keep(is_first, "repeated trade")]
+        return kept
 
-    def recording(self, instrument: Instrument, path: Path) -> Recording:
-        """Put the pieces into one array by time, and mark the trades that are no arrivals."""
-        if not len(self._book_stamps):
-            raise RecordingError(f"{path}: no usable book frame of {instrument.coin}")
-        rows = np.concatenate(self._pieces)
-        rank = np.choose(rows["kind"], (0, 0, 1, 2, 3))  # trade, level, quote, context
-        rows = rows[np.lexsort((rank, rows["exch_ns"]))]
-        book = self._book_stamps
-        silence = np.diff(book) > SILENCE_SECS * 1e9
-        is_trade = rows["kind"] == TRADE
-        is_known = is_trade & (rows["exch_ns"] < book[0])
-        for begin, end in zip(book[:-1][silence], book[1:][silence], strict=True):
-            is_known |= is_trade & (rows["exch_ns"] > begin) & (rows["exch_ns"] < end)
-        rows["flags"][is_known] |= SNAPSHOT
-        is_early = ~is_trade & (rows["exch_ns"] < book[0])
-        rows = rows[self._keep(~is_early, "quote before the first book")]
-        return Recording(
-            instrument=instrument,
-            rows=Rows(rows),
-            start_ns=int(book[0]),
-            end_ns=int(rows["exch_ns"][-1]),
-            dropped=dict(self._dropped),
-        )
+
+def _assemble(
+    instrument: Instrument, path: Path, levels: RowArray, quotes: RowArray, trades: RowArray
+) -> Recording:
+    """Put the pieces into one array by time, and mark the trades that are no arrivals."""
+    sieve = _Sieve()
+    levels, quotes, trades = sieve.books(levels), sieve.quotes(quotes), sieve.trades(trades)
+    if not len(levels):
+        raise RecordingError(f"{path}: no usable book frame of {instrument.coin}")
+    book = np.unique(levels["exch_ns"])
+    quotes = quotes[sieve.keep(quotes["exch_ns"] >= book[0], "quote before the first book")]
+    is_known = trades["exch_ns"] < book[0]
+    silent = np.flatnonzero(np.diff(book) > SILENCE_SECS * 1e9)
+    for begin, end in zip(book[silent], book[silent + 1], strict=True):
+        is_known |= (trades["exch_ns"] > begin) & (trades["exch_ns"] < end)
+    trades["flags"][is_known] |= SNAPSHOT
+    rows = np.concatenate((trades, levels, quotes))
+    rows = rows[np.argsort(rows["exch_ns"], kind="stable")]
+    return Recording(
+        instrument=instrument,
+        rows=Rows(rows),
+        start_ns=int(book[0]),
+        end_ns=int(rows["exch_ns"][-1]),
+        dropped=sieve.dropped,
+    )
 
 
 def _moves_on(stamps: Integers, *, strictly: bool) -> NDArray[np.bool_]:

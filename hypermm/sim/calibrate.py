@@ -11,7 +11,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from hypermm.errors import ConfigError
-from hypermm.recordings import open_recordings, pieces
+from hypermm.recordings import Recording, open_recordings, pieces
 from hypermm.sim.fit import fit_preset
 from hypermm.sim.market import NS_PER_SEC
 from hypermm.sim.measure import extract_events, extract_quotes, measure, mids_at
@@ -114,38 +114,69 @@ class Report:
         return "\n".join(rows)
 
 
-def calibrate(path: Path | str, coin: str) -> Report:
-    """Fit the synthetic market to one coin of a recording and compare the two.
+@frozen
+class Calibration:
+    """The reports of a recording's coins; prints as the comparison, then the presets."""
+
+    path: str
+    reports: Sequence[Report]
+
+    def __str__(self) -> str:
+        parts = [report.text for report in self.reports]
+        parts += [
+            f"{report.coin}: off by more than {TOLERANCE:.0%}: {', '.join(report.misses) or 'none'}"
+            for report in self.reports
+        ]
+        return "\n\n".join([*parts, self.source])
+
+    @property
+    def markdown(self) -> str:
+        """The comparisons as tables for the documentation."""
+        return "\n\n".join(report.markdown for report in self.reports) + "\n"
+
+    @property
+    def source(self) -> str:
+        """The module `hypermm/sim/presets.py` with these presets."""
+        return preset_source([report.preset for report in self.reports], Path(self.path).name)
+
+
+def calibrate(path: Path | str, coin: str | None = None) -> Calibration:
+    """Fit the synthetic market to a recording and compare the two.
 
     Parameters
     ----------
     path : path
         A recording with book, quotes and trades.
-    coin : str
-        One of its coins.
+    coin : str, optional
+        Only this coin of it.
 
     Raises
     ------
     RecordingError
-        If the recording cannot be read.
+        If the recording cannot be read or is too small.
     ConfigError
         If it does not have the coin.
 
     Notes
     -----
-    The same recording gives the same report. Half a minute for half an hour of a liquid coin.
+    The same recording gives the same report. About half a minute a coin.
     """
     recordings = open_recordings(path)
-    if coin not in recordings:
+    if coin is not None and coin not in recordings:
         raise ConfigError(f"{path}: no coin {coin!r}", hint=f"there are: {', '.join(recordings)}")
-    recording = recordings[coin]
+    reports = [compare(one) for name, one in recordings.items() if coin in (None, name)]
+    return Calibration(str(path), reports)
+
+
+def compare(recording: Recording) -> Report:
+    """Fit a preset to one coin and measure both markets."""
     preset = fit_preset(recording)
     rows, parts = recording.rows.array, list(pieces(recording))
     market = SyntheticMarket(preset, COMPARE_SEED)
     end = COMPARE_SECS * NS_PER_SEC
     made = market.rows_until(end).array
     return Report(
-        coin=coin,
+        coin=preset.coin,
         preset=preset,
         recorded=measure(rows, recording.instrument, parts),
         synthetic=measure(made, market.instrument, [(0, end)]),
@@ -213,7 +244,7 @@ def preset_source(presets: Sequence[Preset], origin: str) -> str:
         "from hypermm.sim.preset import Preset",
         "",
         "# fmt: off",
-        f"# Fitted to {origin}.",
+        f"# Fitted to the recording {origin}.",
         "PRESETS: Final = {",
     ]
     for preset in presets:

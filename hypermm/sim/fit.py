@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from hypermm._core.rows import QUOTE
+from hypermm._core.rows import QUOTE, TRADE
+from hypermm.errors import RecordingError
 from hypermm.recordings import Recording, pieces
 from hypermm.sim.market import NS_PER_SEC
 from hypermm.sim.measure import (
@@ -33,6 +34,7 @@ from hypermm.sim.measure import (
 from hypermm.sim.preset import Preset
 from hypermm.sim.synthetic import SyntheticMarket
 
+MIN_ROWS: Final = 500
 BINS: Final = 40
 LEVEL_BINS: Final = 20
 FILL_BINS: Final = 16
@@ -64,6 +66,12 @@ def read_preset(recording: Recording) -> Preset:
     rows, instrument = recording.rows.array, recording.instrument
     parts = list(pieces(recording))
     secs = sum(end - start for start, end in parts) / NS_PER_SEC
+    counts = [int(np.count_nonzero(rows["kind"] == kind)) for kind in (QUOTE, TRADE)]
+    if min(counts) < MIN_ROWS:
+        raise RecordingError(
+            f"{instrument.coin}: {counts[0]} quote rows and {counts[1]} trades are too few to fit "
+            f"a market to; expected {MIN_ROWS} of each"
+        )
     middle = int(np.median(rows["price"][rows["kind"] == QUOTE]))
     tick = instrument.step_at(middle)
     quotes = extract_quotes(rows, tick, parts)
@@ -243,10 +251,10 @@ def fit_preset(recording: Recording, secs: float = FIT_SECS, rounds: int = ROUND
         made = market.rows_until(end).array
         found = measure(made, market.instrument, [(0, end)], with_hawkes=False)
         preset = _corrected(preset, wanted, found, FIRST_STEP * STEP_FADES**i)
-    return _rounded(preset)
+    return rounded(preset)
 
 
-def _rounded(preset: Preset) -> Preset:
+def rounded(preset: Preset) -> Preset:
     """Return the preset with numbers of four digits: more would be noise."""
 
     def short(value: Any) -> Any:

@@ -247,7 +247,7 @@ def _event_figures(
 ) -> dict[str, float]:
     lot, mids = instrument.lot, quotes.mids[events.quote]
     depth = events.reach + (quotes.asks - quotes.bids)[events.quote] / 2.0
-    beyond = depth[depth >= 0.5] - 0.5
+    depth = depth[depth >= 0.5]  # the others are on the wrong side of the mid
     bps_per_tick = 1e4 / mids.mean()
     signs = events.sides - events.sides.mean()
     halves = events.sides * (events.means - mids) / mids * 1e4
@@ -266,7 +266,7 @@ def _event_figures(
         "depth_q50_ticks": float(np.quantile(depth, 0.5)),
         "depth_q90_ticks": float(np.quantile(depth, 0.9)),
         "depth_q99_ticks": float(np.quantile(depth, 0.99)),
-        "kappa_mle_per_bps": float(1.0 / beyond.mean() / bps_per_tick),
+        "kappa_mle_per_bps": float(1.0 / (depth - 0.5).mean() / bps_per_tick),
         "half_spread_paid_bps": float(halves.mean()),
         "half_spread_paid_by_usd_bps": float((halves * worth).sum() / worth.sum()),
     }

@@ -5,7 +5,7 @@ from typing import Final
 from hypermm.sim.preset import Preset
 
 # fmt: off
-# Fitted to the recording of BTC and WLFI on Hyperliquid of 2025-09-04, 19:46 to 20:21 UTC.
+# Fitted to the recording 2025-09-04.
 PRESETS: Final = {
     "BTC": Preset(
         coin="BTC",
