@@ -21,7 +21,8 @@ from hypermm.messages import (
 
 SECOND_NS = 10**9
 FIRST_PAUSE_NS = SECOND_NS // 2
-PAUSE_NS_MAX = 10 * SECOND_NS
+PAUSE_NS_MAX = 10 * SECOND_NS  # between status reads of an order that is there
+RETRY_NS_MAX = 2 * SECOND_NS  # between reads that fail: what is in doubt stops the quoting
 AGREE_NS = 2 * SECOND_NS  # between two reads that count as agreeing
 PERIOD_NS = 10 * SECOND_NS  # of list and account
 FILLS_PERIOD_NS = 60 * SECOND_NS
@@ -60,8 +61,8 @@ class _Schedule:
     id: int = 0  # 0: none under way
     asked_ns: int = 0
 
-    def retry(self, now_ns: int) -> None:
-        self.due_ns = now_ns + min(FIRST_PAUSE_NS << min(self.tries, 8), PAUSE_NS_MAX)
+    def retry(self, now_ns: int, pause_ns_max: int = RETRY_NS_MAX) -> None:
+        self.due_ns = now_ns + min(FIRST_PAUSE_NS << min(self.tries, 8), pause_ns_max)
         self.tries += 1
         self.id = 0
 
@@ -182,19 +183,19 @@ class Recovery:
         doubt = None if cloid is None else self._doubts.get(cloid)
         if doubt is None:
             return None
-        asked_ns, seen_ns = doubt.schedule.asked_ns, doubt.seen_ns
-        doubt.schedule.retry(now_ns)
+        schedule, seen_ns = doubt.schedule, doubt.seen_ns
+        schedule.retry(now_ns, PAUSE_NS_MAX)
         if is_known:
             doubt.missing_ns = None
             return None
+        # The next one has to be far enough away to count, and soon enough to end the doubt.
+        schedule.due_ns = max(schedule.asked_ns + AGREE_NS, now_ns)
         # A venue that stands still knows nothing of what waits for its next block, so that its
         # own time has to pass, not ours.
         if seen_ns < doubt.since_ns:
             return None
         if doubt.missing_ns is None:
             doubt.missing_ns = seen_ns
-            # The next one has to be far enough away to count.
-            doubt.schedule.due_ns = max(doubt.schedule.due_ns, asked_ns + AGREE_NS)
             return None
         return cloid if seen_ns - doubt.missing_ns >= AGREE_NS else None
 

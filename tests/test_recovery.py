@@ -165,8 +165,12 @@ def test_a_read_that_knows_the_order_starts_the_count_anew():
     assert results == [None, None, None, 77]
 
 
-def test_status_reads_slow_down_to_ten_seconds_and_end_with_the_doubt():
-    """0.5, 1, 2, 4 ... 10 s."""
+@pytest.mark.parametrize(
+    ("fails", "expected"),
+    [(False, [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]), (True, [0.5, 1.0] + 4 * [2.0])],
+)
+def test_status_reads_slow_down_and_end_with_the_doubt(fails, expected):
+    """To ten seconds while the order is there, to two while nothing is known of it."""
     reads = Reads().sync()
     reads.doubtful = (77,)
     times = []
@@ -174,10 +178,12 @@ def test_status_reads_slow_down_to_ten_seconds_and_end_with_the_doubt():
         for action in reads.ask(0.1):
             if isinstance(action, ReadOrder):
                 times.append(reads.now_ns / SEC)
-                reads.recovery.failed(action.id, reads.now_ns)
+                if fails:
+                    reads.recovery.failed(action.id, reads.now_ns)
+                else:
+                    reads.recovery.order_read(action.id, is_known=True, now_ns=reads.now_ns)
 
-    gaps = [round(b - a, 1) for a, b in pairwise(times)]
-    assert gaps == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0]
+    assert [round(b - a, 1) for a, b in pairwise(times)] == expected
     reads.doubtful = ()
     assert not [a for a in reads.ask(10.0) if isinstance(a, ReadOrder)]
 
