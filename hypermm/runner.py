@@ -378,15 +378,16 @@ class Loop:
                 await asyncio.sleep(pause)
                 await self._revive(error)
                 continue
-            attempt = 0
             self._session.connected(time.monotonic_ns())
             await self._turn()
             while (frame := await self._client.receive()) is not None:
                 self._session.receive(frame, time.monotonic_ns())
                 await self._turn()
+            # A server that takes connections only to close them is as good as none.
+            attempt = 0 if self._session.is_ready else attempt + 1
             self._session.disconnected(self._client.close_reason, time.monotonic_ns())
             await self._turn()
-            await asyncio.sleep(BACKOFF_SECS[0])
+            await asyncio.sleep(BACKOFF_SECS[min(attempt, len(BACKOFF_SECS) - 1)])
 
     async def _keep_time(self) -> None:
         """Wake engine and session when they asked for it."""
