@@ -364,7 +364,7 @@ class Engine:
                 rate_limit_errors=self._rate_limit_errors(),
                 disconnects=self._disconnects,
             ),
-            refusals=dict(counts.refusals),
+            refusals=dict(orders.refusals.counts),
             markouts=self._markouts.summary(),
             leverage=self._leverage_set or (self._account.leverage if self._account else 0),
             latch=self._latch,
@@ -601,7 +601,7 @@ class Engine:
         verdict = self._assess(estimates)
         if verdict.ruling is Ruling.KILL:
             self._kill_reason = self._kill_reason or verdict.reason
-        self._kill_reason = self._kill_reason or self._orders.hopeless
+        self._kill_reason = self._kill_reason or self._orders.refusals.hopeless
         if self._kill_reason:
             return Signal.KILL
         if self._stop_reason:
@@ -637,7 +637,9 @@ class Engine:
             is_book_valid=self._now_ns - self._valid_ns < BOOK_GRACE_NS,
             age_secs=age_secs,
             blind_secs=blind_secs,
-            rate_limit_errors=self._rate_limit_errors() if self._orders.rate_limit_errors else 0,
+            rate_limit_errors=self._rate_limit_errors()
+            if self._orders.refusals.rate_limit_errors
+            else 0,
         )
         if verdict is not self._verdict:
             self._verdict = verdict
@@ -659,7 +661,7 @@ class Engine:
         self._approaching = near
 
     def _rate_limit_errors(self) -> int:
-        errors = self._orders.rate_limit_errors
+        errors = self._orders.refusals.rate_limit_errors
         while errors and self._now_ns - errors[0] >= RATE_LIMIT_WINDOW_NS:
             errors.popleft()
         return len(errors)

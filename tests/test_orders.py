@@ -594,13 +594,13 @@ def test_op17_equal_refusals_pause_the_side_for_longer_each_time_and_end_in_a_ki
     table = Table()
     start_ns = table.now_ns
     refused_at = []
-    while not table.orders.hopeless and table.now_ns < start_ns + 300 * SEC:
+    while not table.orders.refusals.hopeless and table.now_ns < start_ns + 300 * SEC:
         if refuse(table, "Insufficient margin to place order. asset=0"):
             refused_at.append((table.now_ns - start_ns) / SEC)
         table.now_ns += SEC
 
     assert refused_at == [0, 1, 2, 3, 4, 34, 35, 36, 37, 38, 98, 99, 100, 101, 102]
-    assert "Insufficient margin" in table.orders.hopeless
+    assert "Insufficient margin" in table.orders.refusals.hopeless
 
 
 def test_op15_a_signer_that_the_exchange_does_not_know_is_hopeless_at_once():
@@ -609,7 +609,7 @@ def test_op15_a_signer_that_the_exchange_does_not_know_is_hopeless_at_once():
 
     refuse(table, f"User or API Wallet {ACCOUNT} does not exist.")
 
-    assert table.orders.hopeless
+    assert table.orders.refusals.hopeless
 
 
 def test_op14_ends_by_the_exchange_have_a_policy():
@@ -619,12 +619,12 @@ def test_op14_ends_by_the_exchange_have_a_policy():
         cloid = table.rest()
         table.orders.apply_update(update(cloid, "marginCanceled", 100), table.now_ns)
     assert table.want((1, MID - 500, 100)) == ()  # paused
-    assert not table.orders.hopeless
+    assert not table.orders.refusals.hopeless
 
     table.now_ns += 40 * SEC
     cloid = table.rest()
     table.orders.apply_update(update(cloid, "delistedCanceled", 100), table.now_ns)
-    assert table.orders.hopeless
+    assert table.orders.refusals.hopeless
 
 
 def test_a_denied_placement_is_not_tried_again_at_once():
@@ -654,3 +654,19 @@ def test_i22_the_table_is_bounded():
 
     assert table.orders.state(first) is None
     assert table.orders.state(cloid) is OrderState.CANCELED
+
+
+def test_op08_a_refusal_told_by_the_stream_alone_counts_like_an_answered_one():
+    """Otherwise a lost answer would let a strategy place and be refused at every step."""
+    table = Table()
+    placed = 0
+    for _ in range(20):
+        for action in table.want((1, MID - 500, 100)):
+            assert isinstance(action, PlaceOrders)
+            placed += 1
+            cloid = action.orders[0].cloid
+            table.orders.apply_update(update(cloid, "badAloPxRejected", 100), table.now_ns)
+            table.orders.apply_lost(action.id, "timeout", table.now_ns)
+        table.now_ns += SEC // 100
+
+    assert placed == 2
