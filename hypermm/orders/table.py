@@ -279,7 +279,9 @@ class Table:
             self._bind(record, order.oid)
             self._rest(record, now_ns)
         for record in list(self._live.values()):
-            if record.cloid not in shown and record.owed < 0 and record.since_ns < asked_ns:
+            if record.cloid in shown or record.owed >= 0 or record.since_ns >= asked_ns:
+                continue
+            if record.state is not OrderState.SENT:  # the question may have overtaken the order
                 self._lose(record, now_ns)
         if strays.keys() != self._strays.keys():
             self._strays_tries = 0

@@ -6,22 +6,23 @@ same order return the same actions, live, on paper and in a replay, and `digest`
 
 import math
 from collections import deque
-from collections.abc import Iterable
-from enum import Enum
 from hashlib import blake2b
 from itertools import count
 from struct import Struct
 
-from attrs import frozen
-
 from hypermm import risk
 from hypermm._core.ladder import Ladder
 from hypermm.config import Config
+from hypermm.engine.leverage import LeverageSetting
+from hypermm.engine.modes import MODE_TRANSITIONS, Mode, Signal
+from hypermm.engine.sizes import Sizes, choose_sizes
+from hypermm.engine.snapshot import Counters, Snapshot
+from hypermm.engine.voice import Voice
 from hypermm.errors import ConfigError
-from hypermm.estimators import Estimates, Estimators, WarmUp
+from hypermm.estimators import Estimates, Estimators
 from hypermm.instrument import Instrument
-from hypermm.ledger import Adjustment, DayFigures, Ledger, LedgerFigures
-from hypermm.markouts import Markout, Markouts
+from hypermm.ledger import DayFigures, Ledger
+from hypermm.markouts import Markouts
 from hypermm.messages import (
     AccountState,
     Action,
@@ -33,7 +34,6 @@ from hypermm.messages import (
     CancelOrders,
     Connected,
     Disconnected,
-    Done,
     Fill,
     Fills,
     Level,
@@ -44,154 +44,28 @@ from hypermm.messages import (
     PlaceOrders,
     PrivateEvent,
     ReadFailed,
-    Refused,
     Side,
     StopRequested,
-    UpdateLeverage,
 )
-from hypermm.orders import Cloids, Orders, OwnOrder
+from hypermm.orders import Cloids, Orders
 from hypermm.quoting import Strategy, make_strategy
 from hypermm.recovery import Phase, Read, Recovery
-from hypermm.risk import Latch, Limit, Ruling, Verdict
+from hypermm.risk import Latch, Ruling, Verdict
 
 SECOND_NS = 10**9
 TICK_NS = SECOND_NS // 4  # the checks run at least this often
-NOTICES_MAX = 4_096
 BOOK_GRACE_NS = TICK_NS  # channels may disagree for a moment; nothing is placed meanwhile
-SUMMARY_NS = 10 * SECOND_NS
-PROGRESS_NS = 5 * SECOND_NS
 RATE_LIMIT_WINDOW_NS = 60 * SECOND_NS
 KILL_SWEEP_NS = 3_600 * SECOND_NS  # a kill goes on proving for this long
 HURRY_NS = SECOND_NS  # what a second request to stop leaves
 SAME_SIDE_FILLS_MAX = 10
 SAME_SIDE_NS = 10 * SECOND_NS
 SAME_SIDE_PAUSE_NS = 10 * SECOND_NS
-LEVERAGE_TRIES = 3
-ORDER_USD_DEFAULT = 1_000.0
-POSITION_USD_DEFAULT = 5_000.0
-ACCOUNT_SHARE_MAX = 0.5  # of account value times leverage, in the position limit
-ORDER_SHARE_MAX = 0.4  # of the position limit, in one side's orders
 MAKER_FEE_BPS = 1.5  # base tier
 FILLS_PAGE = 2_000  # fills in one answer at most
 
 _HEAD = Struct("<qIII")
 _ORDER = b"%d,%d,%d,%d,%d;"
-
-
-class Mode(Enum):
-    """What the engine is doing."""
-
-    __hash__ = object.__hash__  # members are single objects; `Enum` hashes their names
-
-    SYNCING = "syncing"  # orders, position or fills are not proved
-    WARMING = "warming"  # the estimators have seen too little
-    QUOTING = "quoting"
-    REDUCING = "reducing"  # quoting, but only to make the position smaller
-    PULLED = "pulled"  # no quotes until the data are good again
-    STOPPING = "stopping"  # on request: cancel, prove, end
-    HALTED = "halted"  # by the kill switch: cancel, prove, end
-    DONE = "done"
-
-
-class Signal(Enum):
-    """What the facts of a step call for; the first that applies."""
-
-    __hash__ = object.__hash__
-
-    KILL = "kill"
-    STOP = "stop"
-    FINISH = "finish"  # the last sweep has proved its point, or its time is up
-    SYNC = "sync"
-    PULL = "pull"
-    WARM = "warm"
-    REDUCE = "reduce"
-    QUOTE = "quote"
-
-
-_RUNNING = (Mode.SYNCING, Mode.WARMING, Mode.QUOTING, Mode.REDUCING, Mode.PULLED)
-_BY_SIGNAL = {
-    Signal.KILL: Mode.HALTED,
-    Signal.STOP: Mode.STOPPING,
-    Signal.SYNC: Mode.SYNCING,
-    Signal.PULL: Mode.PULLED,
-    Signal.WARM: Mode.WARMING,
-    Signal.REDUCE: Mode.REDUCING,
-    Signal.QUOTE: Mode.QUOTING,
-}
-# Only a sweep can finish: FINISH is missing in the running modes, and asserted never to come.
-MODE_TRANSITIONS: dict[Mode, dict[Signal, Mode]] = {
-    **{mode: dict(_BY_SIGNAL) for mode in _RUNNING},
-    Mode.STOPPING: {
-        **dict.fromkeys(Signal, Mode.STOPPING),
-        Signal.KILL: Mode.HALTED,
-        Signal.FINISH: Mode.DONE,
-    },
-    Mode.HALTED: {**dict.fromkeys(Signal, Mode.HALTED), Signal.FINISH: Mode.DONE},
-    Mode.DONE: dict.fromkeys(Signal, Mode.DONE),
-}
-
-
-@frozen
-class Sizes:
-    """What is quoted and held at most, in lots."""
-
-    order: int  # one side, all levels together
-    position: int
-
-
-@frozen
-class Counters:
-    """Counts since the start."""
-
-    steps: int
-    buys: int
-    sells: int
-    foreign_fills: int
-    orders_placed: int
-    orders_canceled: int
-    orders_refused: int
-    orders_denied: int
-    orders_unknown: int
-    rate_limit_errors: int
-    disconnects: int
-
-
-@frozen(kw_only=True)
-class Snapshot:
-    """A frozen picture for metrics, status and tests. Prices are price units, sizes lots."""
-
-    mode: Mode
-    now_ns: int
-    is_connected: bool
-    is_synced: bool
-    is_warm: bool
-    position: int
-    position_limit: int
-    order_lots: int
-    bid_exposure: int  # everything that may still buy, and sell
-    ask_exposure: int
-    ledger: LedgerFigures
-    day: DayFigures | None
-    estimates: Estimates
-    bids: tuple[tuple[int, int], ...]  # the ladder last decided: (price, size), nearest first
-    asks: tuple[tuple[int, int], ...]
-    orders: tuple[OwnOrder, ...]  # everything of ours that may be live
-    counters: Counters
-    refusals: dict[str, int]
-    markouts: tuple[Markout, ...]
-    leverage: int
-    latch: Latch | None
-    stop_reason: str
-    is_proved: bool  # once stopped: whether the exchange's list shows none of ours
-    warm_up: WarmUp
-
-
-class Leverage(Enum):
-    """How far the setting of leverage and margin mode is."""
-
-    WANTED = "wanted"
-    SENT = "sent"
-    SETTLED = "settled"
 
 
 class Engine:
@@ -228,7 +102,7 @@ class Engine:
     ) -> None:
         self._config = config
         self._instrument = instrument
-        self._notices: deque[Notice] = deque(maxlen=NOTICES_MAX)
+        self._voice = Voice(instrument)
         self._ids = count(1)
         self._estimators = Estimators(
             instrument,
@@ -243,7 +117,7 @@ class Engine:
             Cloids(account, instance, session_start_secs),
             self._ids,
             levels=config.strategy.ladder_config.num_levels,
-            notices=self._notices,
+            notices=self._voice.notices,
         )
         self._recovery = Recovery(self._ids)
         self._hash = blake2b(digest_size=32)
@@ -262,25 +136,21 @@ class Engine:
         self._account: AccountState | None = None
         self._past: tuple[Fill, ...] = ()
         self._foreign_oids: frozenset[int] = frozenset()
-        self._leverage = Leverage.WANTED
-        self._leverage_set = 0  # confirmed; 0: what the account says
-        self._leverage_id = 0
-        self._leverage_tries = 0
-        self._leverage_due_ns = 0
+        most, wanted = instrument.max_leverage, config.trading.leverage
+        self._leverage = LeverageSetting(
+            most if wanted is None else min(wanted, most),
+            is_cross=not instrument.is_isolated_only,
+            ids=self._ids,
+        )
         self._sizes: Sizes | None = None
         self._strategy: Strategy | None = None
         self._ladder: Ladder | None = None
-        self._has_warmed = False
-        self._progress_ns = 0
-        self._summary_ns = 0
-        self._summary_placed = self._summary_canceled = self._summary_trades = 0
         self._fills = {Side.BUY: 0, Side.SELL: 0}
         self._foreign_fills = 0
         self._same_side_ns = {side: deque[int](maxlen=SAME_SIDE_FILLS_MAX) for side in Side}
         self._side_paused_ns = {Side.BUY: 0, Side.SELL: 0}
         self._has_book = False  # one to quote from
         self._valid_ns = 0  # when there was one last
-        self._approaching: frozenset[Limit] = frozenset()
         self._is_stale = False
         self._verdict: Verdict = risk.ALL_CLEAR
         self._latch = latch
@@ -320,7 +190,8 @@ class Engine:
             )
         self._enter(self._signal(estimates))
         actions = self._decide(estimates)
-        self._summarise(estimates)
+        if now_ns >= self._voice.summary_ns and self.mode in (Mode.QUOTING, Mode.REDUCING):
+            self._summarise(estimates)
         self._deadline_ns = self._next_ns()
         self._absorb(batch, actions)
         return actions
@@ -334,6 +205,7 @@ class Engine:
         """Freeze what is known."""
         orders, sizes, ladder = self._orders, self._sizes, self._ladder
         counts = orders.counts
+        is_quoting = self.mode in (Mode.QUOTING, Mode.REDUCING)
         return Snapshot(
             mode=self.mode,
             now_ns=self._now_ns,
@@ -348,8 +220,8 @@ class Engine:
             ledger=self._ledger.figures(),
             day=self._ledger.day_figures(),
             estimates=self._estimates,
-            bids=tuple(ladder.bids) if ladder is not None else (),
-            asks=tuple(ladder.asks) if ladder is not None else (),
+            bids=tuple(ladder.bids) if ladder is not None and is_quoting else (),
+            asks=tuple(ladder.asks) if ladder is not None and is_quoting else (),
             orders=orders.live(),
             counters=Counters(
                 steps=self._steps,
@@ -366,7 +238,7 @@ class Engine:
             ),
             refusals=dict(orders.refusals.counts),
             markouts=self._markouts.summary(),
-            leverage=self._leverage_set or (self._account.leverage if self._account else 0),
+            leverage=self._leverage.value(self._account),
             latch=self._latch,
             stop_reason=self._stop_reason,
             is_proved=self._recovery.is_proved,
@@ -379,9 +251,7 @@ class Engine:
 
     def take_notices(self) -> list[Notice]:
         """Return the facts since the last call, oldest first."""
-        notices = list(self._notices)
-        self._notices.clear()
-        return notices
+        return self._voice.take()
 
     @property
     def latch(self) -> Latch | None:
@@ -412,14 +282,14 @@ class Engine:
                     recovery.hurry(Read.LIST, now_ns)  # of an earlier session, landed late
             case ActionReply():
                 if not orders.apply_reply(event, now_ns):
-                    self._leverage_answered(event)
+                    self._say(self._leverage.answered(event, now_ns))
             case ActionLost(action_id, reason):
                 if not orders.apply_lost(action_id, reason, now_ns):
-                    self._leverage_failed(action_id, reason)
+                    self._say(self._leverage.failed(action_id, reason, now_ns))
             case ActionDenied(action_id, reason):
                 if not orders.apply_denied(action_id, now_ns):
-                    self._leverage_failed(action_id, reason)
-                self._tell(Level.WARN, "Action denied", reason=reason)
+                    self._say(self._leverage.failed(action_id, reason, now_ns))
+                self._voice.tell(Level.WARN, "Action denied", reason=reason)
             case ReadFailed(read_id, _):
                 recovery.failed(read_id, now_ns)
             case OpenOrders():
@@ -438,14 +308,14 @@ class Engine:
                 self._is_connected = True
                 self._connected_ns = now_ns
                 recovery.connected(now_ns)
-                self._tell(Level.INFO, "Connected")
+                self._voice.tell(Level.INFO, "Connected")
             case Disconnected(reason):
                 self._is_connected = False
                 self._disconnects += 1
                 orders.lose_all(now_ns)
                 recovery.disconnected()
                 self._estimators.disconnect()
-                self._tell(
+                self._voice.tell(
                     Level.WARN,
                     "Disconnected",
                     reason=reason,
@@ -467,18 +337,7 @@ class Engine:
         if not self._ledger.is_chained:
             self._recovery.hurry(Read.FILLS, self._now_ns + SECOND_NS)
             self._recovery.hurry(Read.ACCOUNT, self._now_ns + SECOND_NS)
-        instrument = self._instrument
-        self._tell(
-            Level.INFO,
-            "Fill processed",
-            side=fill.side.name.lower(),
-            price=instrument.print_price(fill.price),
-            size=instrument.print_size(fill.size),
-            position=instrument.print_size(self._ledger.position),
-            day_pnl_usd=round(self._ledger.day_pnl_usd, 4),
-            fee_usd=round(fill.fee_usd, 6),
-            is_taker=fill.is_taker,
-        )
+        self._voice.fill(fill, self._ledger)
 
     def _watch_side(self, side: Side) -> None:
         """Pause a side that is hit again and again."""
@@ -488,7 +347,7 @@ class Engine:
         if len(times) == SAME_SIDE_FILLS_MAX and self._now_ns - times[0] <= SAME_SIDE_NS:
             self._side_paused_ns[side] = self._now_ns + SAME_SIDE_PAUSE_NS
             times.clear()
-            self._tell(
+            self._voice.tell(
                 Level.WARN,
                 "Side paused",
                 side=side.name.lower(),
@@ -505,10 +364,10 @@ class Engine:
         ours = [order for order in event.orders if orders.is_ours(order.cloid)]
         foreign = frozenset(order.oid for order in event.orders) - {order.oid for order in ours}
         if foreign - self._foreign_oids:
-            self._tell(Level.WARN, "Foreign orders left alone", orders=len(foreign))
+            self._voice.tell(Level.WARN, "Foreign orders left alone", orders=len(foreign))
         self._foreign_oids = foreign
         if orders.num_strays:
-            self._tell(Level.WARN, "Leftover orders found", orders=orders.num_strays)
+            self._voice.tell(Level.WARN, "Leftover orders found", orders=orders.num_strays)
             self._recovery.resync(self._now_ns)
         is_sweeping = self._recovery.phase is Phase.SWEEPING
         self._recovery.listed(
@@ -525,7 +384,7 @@ class Engine:
             self._account = event
         agrees = True
         if self._ledger.has_begun:
-            self._tell_adjustment(self._ledger.compare(event, self._now_ns))
+            self._voice.adjustment(self._ledger.compare(event, self._now_ns))
             agrees = not self._ledger.is_in_doubt
         self._recovery.account_read(Read.ACCOUNT, agrees=agrees, now_ns=self._now_ns)
 
@@ -551,41 +410,7 @@ class Engine:
         self._sweep_deadline_ns = deadline_ns
         if not self._stop_reason:
             self._stop_reason = reason or "requested"
-            self._tell(Level.INFO, "Stopping", reason=self._stop_reason)
-
-    def _leverage_answered(self, reply: ActionReply) -> None:
-        if reply.id != self._leverage_id or self._leverage is not Leverage.SENT:
-            return
-        match reply.outcomes:
-            case (Done(),):
-                self._leverage = Leverage.SETTLED
-                self._leverage_set = self._wanted_leverage()
-                self._tell(Level.INFO, "Leverage set", leverage=self._leverage_set)
-            case (Refused(text), *_):
-                self._leverage = Leverage.SETTLED
-                self._tell(Level.WARN, "Leverage refused", text=text[:300])
-            case _:
-                self._leverage_failed(reply.id, "no clear answer")
-
-    def _leverage_failed(self, action_id: int, reason: str) -> None:
-        if action_id != self._leverage_id or self._leverage is not Leverage.SENT:
-            return
-        self._leverage_due_ns = self._now_ns + SECOND_NS
-        self._leverage = Leverage.WANTED
-        if self._leverage_tries >= LEVERAGE_TRIES:
-            self._leverage = Leverage.SETTLED
-            self._tell(Level.WARN, "Leverage not confirmed", reason=reason)
-
-    def _tell_adjustment(self, adjustment: Adjustment | None) -> None:
-        if adjustment is None:
-            return
-        self._tell(
-            Level.WARN,
-            "Position adopted from the exchange",
-            difference=self._instrument.print_size(adjustment.difference),
-            position=self._instrument.print_size(adjustment.position),
-            adjustments=self._ledger.adjustments,
-        )
+            self._voice.tell(Level.INFO, "Stopping", reason=self._stop_reason)
 
     # What the facts call for.
 
@@ -610,8 +435,8 @@ class Engine:
             return Signal.SYNC
         if verdict.ruling is Ruling.PULL:
             return Signal.PULL
-        if not self._has_warmed:
-            self._tell_warm_up(estimates)
+        if self._voice.is_warm_up_due(self._now_ns, is_warm=estimates.is_warm):
+            self._voice.warm_up(self._estimators.warm_up(self._now_ns), estimates, self._now_ns)
         if not estimates.is_warm:
             return Signal.WARM
         if verdict.ruling is Ruling.REDUCE or self._ledger.adopts_too_often(self._now_ns):
@@ -643,22 +468,12 @@ class Engine:
         )
         if verdict is not self._verdict:
             self._verdict = verdict
-            self._tell_approaching(verdict)
+            self._voice.approaching(verdict)
         is_stale = self._fresh_ns >= 0 and not age_secs < self._config.risk.stale_pull_secs
         if is_stale and not self._is_stale:
-            self._tell(Level.WARN, "Data staleness exceeded", age_secs=round(age_secs, 2))
+            self._voice.tell(Level.WARN, "Data staleness exceeded", age_secs=round(age_secs, 2))
         self._is_stale = is_stale
         return verdict
-
-    def _tell_approaching(self, verdict: Verdict) -> None:
-        """Say it once for each limit, until it has receded."""
-        near = frozenset(limit for limit, _ in verdict.approaching)
-        for limit, text in verdict.approaching:
-            if limit not in self._approaching:
-                self._tell(
-                    Level.WARN, "Kill switch condition detected", condition=limit.value, detail=text
-                )
-        self._approaching = near
 
     def _rate_limit_errors(self) -> int:
         errors = self._orders.refusals.rate_limit_errors
@@ -675,49 +490,39 @@ class Engine:
         if self._strategy is not None:
             return True
         account = self._account
-        if account is None or self._leverage is not Leverage.SETTLED:
+        if account is None or not self._leverage.is_settled:
             return False
         if not (estimates.has_book and estimates.fair_price > 0.0):
             return False
         if not self._ledger.has_begun:
-            self._tell_adjustment(self._ledger.begin(account, estimates.fair_price, self._past))
+            self._voice.adjustment(self._ledger.begin(account, estimates.fair_price, self._past))
             self._past = ()
         return self._choose_sizes(account, estimates.fair_price)
 
     def _choose_sizes(self, account: AccountState, price: float) -> bool:
         """Settle what is quoted and held at most; without any room the engine stops."""
-        trading, instrument, risk_limits = (
-            self._config.trading,
-            self._instrument,
-            self._config.risk,
+        trading, instrument = self._config.trading, self._instrument
+        leverage = self._leverage.value(account) or 1
+        sizes = choose_sizes(
+            trading,
+            instrument,
+            account_value_usd=account.account_value_usd,
+            leverage=leverage,
+            price=price,
         )
-        lot_usd = price / 1e6  # one lot in USD
-        leverage = self._leverage_set or account.leverage or 1
-        most = int(ACCOUNT_SHARE_MAX * max(account.account_value_usd, 0.0) * leverage / lot_usd)
-        wanted = trading.max_absolute_position_size
-        position = (
-            int(POSITION_USD_DEFAULT / lot_usd) if wanted is None else instrument.lots(wanted)
-        )
-        wanted_order = trading.target_liquidity
-        order = (
-            int(ORDER_USD_DEFAULT / lot_usd)
-            if wanted_order is None
-            else instrument.lots(wanted_order)
-        )
-        position_capped = min(position, most)
-        order_capped = min(order, int(ORDER_SHARE_MAX * position_capped))
         ladder = self._config.strategy.ladder_config
         try:
-            if not instrument.is_above_minimum(int(price), order_capped):
+            worth_usd = instrument.notional_usd(int(price), sizes.order)
+            if not instrument.is_above_minimum(int(price), sizes.order):
                 raise ConfigError(
-                    f"one side of {instrument.print_size(order_capped)} {instrument.coin} is worth "
-                    f"{order_capped * lot_usd:.2f} USD, below the exchange's minimum order"
+                    f"one side of {instrument.print_size(sizes.order)} {instrument.coin} is worth "
+                    f"{worth_usd:.2f} USD, below the exchange's minimum order"
                 )
             self._strategy = make_strategy(
                 self._config.strategy.strategy_type,
                 instrument,
-                order_lots=order_capped,
-                position_limit_lots=position_capped,
+                order_lots=sizes.order,
+                position_limit_lots=sizes.position,
                 risk_aversion=trading.risk_aversion,
                 num_levels=ladder.num_levels,
                 min_depth_bps=ladder.min_depth_bps,
@@ -726,7 +531,7 @@ class Engine:
                 maker_fee_bps=MAKER_FEE_BPS,
             )
         except ConfigError as error:
-            self._tell(
+            self._voice.tell(
                 Level.ERROR,
                 "Nothing can be quoted",
                 reason=str(error),
@@ -735,56 +540,28 @@ class Engine:
             )
             self._apply_stop(f"nothing can be quoted: {error}")
             return False
-        self._sizes = Sizes(order_capped, position_capped)
-        self._tell(
+        self._sizes = sizes
+        self._voice.tell(
             Level.INFO,
             "Market maker started",
             asset=instrument.coin,
             account_value_usd=round(account.account_value_usd, 2),
             position=instrument.print_size(self._ledger.position),
             leverage=leverage,
-            target_liquidity=instrument.print_size(order_capped),
-            max_position=instrument.print_size(position_capped),
-            max_position_usd=round(position_capped * lot_usd, 2),
-            max_daily_loss_usd=risk_limits.max_daily_loss_usd,
+            target_liquidity=instrument.print_size(sizes.order),
+            max_position=instrument.print_size(sizes.position),
+            max_position_usd=round(instrument.notional_usd(int(price), sizes.position), 2),
+            max_daily_loss_usd=self._config.risk.max_daily_loss_usd,
         )
-        if position_capped < position or order_capped < order:
-            self._tell(
+        if sizes.is_capped:
+            self._voice.tell(
                 Level.WARN,
                 "Sizes capped",
-                target_liquidity_wanted=instrument.print_size(order),
-                max_position_wanted=instrument.print_size(position),
+                target_liquidity_wanted=instrument.print_size(sizes.wanted_order),
+                max_position_wanted=instrument.print_size(sizes.wanted_position),
                 rule="position <= account x leverage x 0.5 / price, order <= 0.4 x position",
             )
         return True
-
-    def _tell_warm_up(self, estimates: Estimates) -> None:
-        """Say how far the warm-up is, at a readable pace, and when it is over."""
-        if not estimates.is_warm and self._now_ns < self._progress_ns:
-            return
-        self._progress_ns = self._now_ns + PROGRESS_NS
-        progress = self._estimators.warm_up(self._now_ns)
-        fields: dict[str, object] = {
-            "trades": progress.trades,
-            "trades_needed": progress.trades_needed,
-            "volume_ticks": progress.volume_ticks,
-            "volume_ticks_needed": progress.volume_ticks_needed,
-            "elapsed_secs": round(progress.elapsed_secs, 1),
-        }
-        if not estimates.is_warm:
-            to_go = progress.secs_to_go
-            fields["to_go_secs"] = round(to_go) if math.isfinite(to_go) else "unknown"
-            self._tell(Level.INFO, "Warming up parameter estimator", **fields)
-            return
-        self._has_warmed = True
-        self._tell(
-            Level.INFO,
-            "Parameter estimation warmed up",
-            **fields,
-            volatility_bps_per_sqrt_sec=round(estimates.volatility, 4),
-            kappa_per_bps=round(estimates.kappa_per_bps, 4),
-            intensity_per_sec=round(estimates.intensity_per_sec, 4),
-        )
 
     # What to do.
 
@@ -801,25 +578,30 @@ class Engine:
                 if not self._stop_reason:
                     self._sweep_deadline_ns = self._now_ns + KILL_SWEEP_NS
                 self._recovery.sweep(self._now_ns)
-                self._tell(Level.ERROR, "KILL SWITCH TRIGGERED", reason=self._kill_reason)
+                self._voice.tell(Level.ERROR, "KILL SWITCH TRIGGERED", reason=self._kill_reason)
             case Mode.STOPPING:
                 self._recovery.sweep(self._now_ns)
             case Mode.DONE:
-                self._tell_end()
+                self._voice.end(
+                    self._ledger,
+                    own_fills=sum(self._fills.values()),
+                    unproved=self._orders.live(),
+                    is_proved=self._recovery.is_proved,
+                )
             case Mode.REDUCING:
-                self._tell(
+                self._voice.tell(
                     Level.WARN,
                     "Reduce-only mode",
                     position=self._instrument.print_size(self._ledger.position),
                     reason=self._verdict.reason or "the position had to be adopted too often",
                 )
             case Mode.PULLED:
-                self._tell(Level.WARN, "Quotes pulled", reason=self._verdict.reason)
+                self._voice.tell(Level.WARN, "Quotes pulled", reason=self._verdict.reason)
             case Mode.QUOTING:
                 if before in (Mode.PULLED, Mode.REDUCING):
-                    self._tell(Level.INFO, "Quoting again", after=before.value)
+                    self._voice.tell(Level.INFO, "Quoting again", after=before.value)
             case Mode.SYNCING:
-                self._tell(Level.INFO, "Synchronising with the exchange", after=before.value)
+                self._voice.tell(Level.INFO, "Synchronising with the exchange", after=before.value)
             case Mode.WARMING:
                 pass
 
@@ -831,7 +613,9 @@ class Engine:
             case Mode.QUOTING | Mode.REDUCING:
                 actions = self._orders.chase(now_ns)
             case Mode.SYNCING if self._age_secs < self._config.risk.stale_pull_secs:
-                actions = self._orders.chase(now_ns) + self._set_leverage()
+                actions = self._orders.chase(now_ns)
+                if self._recovery.is_synced:
+                    actions += self._leverage.action(self._account, now_ns)
             case Mode.SYNCING | Mode.WARMING | Mode.PULLED | Mode.STOPPING | Mode.HALTED:
                 actions = self._orders.cancel_all(now_ns)
             case Mode.DONE:
@@ -873,31 +657,8 @@ class Engine:
             now_ns=self._now_ns,
         )
         if actions and self._is_verbose:
-            self._tell_ladder(ladder, estimates)
+            self._voice.ladder(ladder, estimates, position)
         return actions
-
-    def _wanted_leverage(self) -> int:
-        wanted = self._config.trading.leverage
-        most = self._instrument.max_leverage
-        return most if wanted is None else min(wanted, most)
-
-    def _set_leverage(self) -> tuple[Action, ...]:
-        account = self._account
-        if (
-            self._leverage is not Leverage.WANTED
-            or account is None
-            or not self._recovery.is_synced
-            or self._now_ns < self._leverage_due_ns
-        ):
-            return ()
-        leverage, is_cross = self._wanted_leverage(), not self._instrument.is_isolated_only
-        if account.leverage == leverage and account.is_cross is is_cross:
-            self._leverage = Leverage.SETTLED
-            return ()
-        self._leverage = Leverage.SENT
-        self._leverage_tries += 1
-        self._leverage_id = next(self._ids)
-        return (UpdateLeverage(self._leverage_id, leverage, is_cross),)
 
     def _next_ns(self) -> int | None:
         if self.mode is Mode.DONE:
@@ -916,82 +677,23 @@ class Engine:
         for action in actions:
             update(_encoded(action))
 
-    # What is said.
-
-    def _tell(self, level: Level, event: str, **fields: object) -> None:
-        self._notices.append(Notice(level, event, fields))
-
-    def _tell_ladder(self, ladder: Ladder, estimates: Estimates) -> None:
-        self._tell(
-            Level.DEBUG,
-            "Calculated ladder",
-            fair_price=self._price(estimates.fair_price),
-            bids=self._levels(ladder.bids),
-            asks=self._levels(ladder.asks),
-            position=self._instrument.print_size(self._ledger.position),
-            volatility_bps_per_sqrt_sec=round(estimates.volatility, 4),
-            kappa_per_bps=round(estimates.kappa_per_bps, 4),
-        )
-
-    def _levels(self, levels: Iterable[tuple[int, int]]) -> str:
-        instrument = self._instrument
-        return " ".join(
-            f"{instrument.print_size(size)}@{instrument.print_price(price)}"
-            for price, size in levels
-        )
-
-    def _price(self, price: float) -> str:
-        return self._instrument.print_price(round(price)) if price > 0.0 else "unknown"
-
     def _summarise(self, estimates: Estimates) -> None:
-        if self._now_ns < self._summary_ns or self.mode not in (Mode.QUOTING, Mode.REDUCING):
+        if self._ladder is None:
             return
-        counts, instrument = self._orders.counts, self._instrument
-        if self._summary_ns:
-            ladder = self._ladder
-            has_both = ladder is not None and bool(ladder.bids) and bool(ladder.asks)
-            spread_bps = math.nan
-            if has_both and ladder is not None:
-                spread_bps = (ladder.asks[0][0] - ladder.bids[0][0]) / estimates.fair_price * 1e4
-            self._tell(
-                Level.INFO,
-                "Quote cycle",
-                fair_price=self._price(estimates.fair_price),
-                quoted_spread_bps=round(spread_bps, 2),
-                orders_live=len(self._orders),
-                orders_placed=counts.placed - self._summary_placed,
-                orders_canceled=counts.canceled - self._summary_canceled,
-                position=instrument.print_size(self._ledger.position),
-                day_pnl_usd=round(self._ledger.day_pnl_usd, 4),
-                volatility_bps_per_sqrt_sec=round(estimates.volatility, 4),
-                kappa_per_bps=round(estimates.kappa_per_bps, 4),
-            )
-            self._tell(
-                Level.INFO,
-                "Trades processed",
-                trades=estimates.trades - self._summary_trades,
-                intensity_per_sec=round(estimates.intensity_per_sec, 4),
-                own_fills=self._fills[Side.BUY] + self._fills[Side.SELL],
-            )
-        self._summary_ns = self._now_ns + SUMMARY_NS
-        self._summary_placed, self._summary_canceled = counts.placed, counts.canceled
-        self._summary_trades = estimates.trades
-
-    def _tell_end(self) -> None:
-        figures = self._ledger.figures()
-        unproved = self._orders.live()
-        is_proved = self._recovery.is_proved
-        self._tell(
-            Level.INFO if is_proved else Level.ERROR,
-            "Market maker stopped",
-            is_proved=is_proved,
-            position=self._instrument.print_size(figures.position),
-            session_pnl_usd=round(figures.session_pnl_usd, 4),
-            day_pnl_usd=round(figures.day_pnl_usd, 4),
-            fees_usd=round(figures.fees_usd, 4),
-            fills=self._fills[Side.BUY] + self._fills[Side.SELL],
-            orders_unproved=" ".join(f"{order.cloid:#034x}" for order in unproved),
+        self._voice.summary(
+            self._ladder,
+            estimates,
+            self._ledger,
+            orders_live=len(self._orders),
+            orders_placed=self._orders.counts.placed,
+            orders_canceled=self._orders.counts.canceled,
+            own_fills=sum(self._fills.values()),
+            now_ns=self._now_ns,
         )
+
+    def _say(self, notice: Notice | None) -> None:
+        if notice is not None:
+            self._voice.notices.append(notice)
 
 
 def _encoded(action: Action) -> bytes:
