@@ -6,7 +6,7 @@ line that changes the position, besides `begin` and an adoption of the exchange'
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from attrs import frozen
 
@@ -16,7 +16,7 @@ MICRO_USD = 1_000_000
 DAY_NS = 86_400 * 10**9
 SEEN_MAX = 16_384  # keys of fills; a fill older than a forgotten key counts as seen
 RECENT_MAX = 512  # fills that can be taken back to compare with an older account state
-WAITING_MAX = 4_096  # fills that arrive before the account does
+WAITING_MAX = 16_384  # fills that arrive before the account does
 ADOPT_AFTER_NS = 2 * 10**9  # age of a difference before the exchange's number is taken
 ADOPTIONS_MAX = 3  # in ADOPTIONS_WINDOW_NS: more than this and only reducing orders are placed
 ADOPTIONS_WINDOW_NS = 3_600 * 10**9
@@ -24,15 +24,29 @@ ADOPTIONS_WINDOW_NS = 3_600 * 10**9
 
 @frozen
 class DayFigures:
-    """What has to survive a restart: the UTC day so far, and the state in which it was measured."""
+    """What has to survive a restart: the UTC day, and the last state in which it was proved.
+
+    P&L, position and mark are those of the proved state: it holds every fill up to `exch_ns` and
+    none after, so that the next process books the rest from the exchange's own list.
+    """
 
     utc_day: int  # days since 1970
     start_equity_usd: float
     pnl_usd: float
     peak_usd: float
-    position: int = 0  # lots, at `exch_ns`
-    mark_price: float = 0.0  # price units, at `exch_ns`; 0 when there was none
-    exch_ns: int = 0  # every fill up to here is in the figures; 0 when there was no account yet
+    position: int = 0  # lots
+    mark_price: float = 0.0  # price units; 0 when there was none
+    exch_ns: int = 0  # 0 when there was no account yet
+
+
+@frozen
+class _Proof:
+    """A state of which no fill up to `exch_ns` is missing and that holds none after."""
+
+    exch_ns: int
+    position: int
+    mark_price: float
+    session_pnl_usd: float
 
 
 @frozen
@@ -86,7 +100,7 @@ class Ledger:
         self.utc_day = 0
         self._seen: dict[tuple[int, int, int], None] = {}
         self._floor_ns = 0  # fills up to here are in the position already
-        self._waiting: deque[Fill] = deque(maxlen=WAITING_MAX)
+        self._waiting: dict[tuple[int, int, int], Fill] = {}
         self._recent: deque[tuple[int, int]] = deque(maxlen=RECENT_MAX)  # stamp, signed lots
         self._cash_micro = 0
         self._cost_micro = 0  # what the open position cost; cash = realised - cost
@@ -98,6 +112,7 @@ class Ledger:
         self._carried_usd = 0.0  # P&L of the day from before this session
         self._start_equity_usd = 0.0
         self._newest_ns = 0
+        self._proof = _Proof(0, 0, 0.0, 0.0)
         self._chain: Counter[int] = Counter()  # of the newest stamp: ends less starts of its fills
         self._chain_ends: set[int] = set()
         self._difference = 0
@@ -105,10 +120,10 @@ class Ledger:
         self._account_ns = 0
         self._adopted_ns: deque[int] = deque(maxlen=ADOPTIONS_MAX)
 
-    def begin(
-        self, account: AccountState, mark_price: float, past: Iterable[Fill] = ()
-    ) -> Adjustment | None:
-        """Start from the account as read, and from the figures of an earlier process today.
+    def begin(self, account: AccountState, mark_price: float) -> Adjustment | None:
+        """Start from the account as read, or from the figures of an earlier process today.
+
+        Fills that came before count from there on.
 
         Parameters
         ----------
@@ -116,8 +131,6 @@ class Ledger:
             Position and value. Fills up to its stamp are in it.
         mark_price : float
             Price in price units at which the position is valued from here on.
-        past : iterable of Fill
-            Fills since the earlier process wrote its figures.
 
         Returns
         -------
@@ -137,9 +150,11 @@ class Ledger:
         else:
             before = None
             self._start_equity_usd = account.account_value_usd
+        waiting = sorted(self._waiting.values(), key=lambda fill: fill.exch_ns)
+        self._waiting.clear()
         if before is not None and before.exch_ns > 0:
             self._open(before.position, before.mark_price or mark_price, before.exch_ns)
-            for fill in sorted(past, key=lambda fill: fill.exch_ns):
+            for fill in waiting:
                 if fill.exch_ns <= account.exch_ns:
                     self.apply(fill)
             if self.position != account.position:
@@ -150,17 +165,19 @@ class Ledger:
         self._floor_ns = max(self._floor_ns, account.exch_ns)
         self.mark_price = mark_price
         self._value()
-        waiting, self._waiting = self._waiting, deque(maxlen=WAITING_MAX)
+        self._prove(self._floor_ns)
         for fill in waiting:
             self.apply(fill)
         return adjustment
 
     def apply(self, fill: Fill) -> bool:
         """Book a fill. False if it is in the position already, or waits for `begin`."""
-        if not self.has_begun:
-            self._waiting.append(fill)
-            return False
         key = (fill.exch_ns, fill.trade_id, fill.oid)
+        if not self.has_begun:
+            self._waiting[key] = fill
+            if len(self._waiting) > WAITING_MAX:
+                del self._waiting[next(iter(self._waiting))]
+            return False
         if fill.exch_ns <= self._floor_ns or key in self._seen:
             return False
         self._seen[key] = None
@@ -184,6 +201,15 @@ class Ledger:
             self._chain_ends.add(fill.start_position + signed)
         self._value()
         return True
+
+    def prove(self, fills: Sequence[Fill]) -> None:
+        """Note that the exchange's own list, whole and oldest first, has been applied.
+
+        It proves our state only if nothing newer has been booked than it shows.
+        """
+        newest_ns = fills[-1].exch_ns if fills else self._proof.exch_ns
+        if self.has_begun and self._newest_ns <= newest_ns and self.is_chained:
+            self._prove(max(newest_ns, self._proof.exch_ns))
 
     @property
     def is_chained(self) -> bool:
@@ -224,12 +250,13 @@ class Ledger:
         """Whether the last comparison with the exchange left a difference."""
         return self._difference != 0
 
-    @property
-    def proved_ns(self) -> int:
-        """Venue's time up to which fills are booked; the figures of an earlier process count."""
-        if not self.has_begun:
-            return self._before.exch_ns if self._before is not None else 0
-        return max(self._newest_ns, self._floor_ns)
+    def proved_ns(self, exch_now_ns: int) -> int:
+        """Return the venue's time up to which no fill of the day is missing."""
+        if self.has_begun:
+            return self._proof.exch_ns
+        before = self._before
+        is_today = before is not None and before.utc_day == exch_now_ns // DAY_NS
+        return before.exch_ns if before is not None and is_today else exch_now_ns
 
     def adopts_too_often(self, now_ns: int) -> bool:
         """Whether the exchange's number had to be adopted thrice in an hour."""
@@ -280,15 +307,19 @@ class Ledger:
         """Freeze what has to survive a restart; None before `begin`."""
         if not self.has_begun:
             return None
+        proof = self._proof
         return DayFigures(
             utc_day=self.utc_day,
             start_equity_usd=self._start_equity_usd,
-            pnl_usd=self.day_pnl_usd,
+            pnl_usd=self._carried_usd + proof.session_pnl_usd - self._day_start_pnl_usd,
             peak_usd=self.day_peak_usd,
-            position=self.position,
-            mark_price=self.mark_price,
-            exch_ns=self.proved_ns,
+            position=proof.position,
+            mark_price=proof.mark_price,
+            exch_ns=proof.exch_ns,
         )
+
+    def _prove(self, exch_ns: int) -> None:
+        self._proof = _Proof(exch_ns, self.position, self.mark_price, self._session_pnl_usd)
 
     def _open(self, position: int, price: float, exch_ns: int) -> None:
         self.position = position

@@ -26,7 +26,6 @@ RETRY_NS_MAX = 2 * SECOND_NS  # between reads that fail: what is in doubt stops 
 AGREE_NS = 2 * SECOND_NS  # between two reads that count as agreeing
 PERIOD_NS = 10 * SECOND_NS  # of list and account
 FILLS_PERIOD_NS = 60 * SECOND_NS
-FILLS_OVERLAP_NS = 60 * SECOND_NS
 ROUND_NS_MAX = 2 * SECOND_NS  # pause between rounds that did not prove what they should
 READ_TIMEOUT_NS = 15 * SECOND_NS  # a read that nobody answers is forgotten
 ORDER_READS_MAX = 8  # in flight at once
@@ -291,7 +290,7 @@ class Recovery:
         now_ns : int
             Our clock.
         fills_since_ms : int
-            The venue's time from which on fills may be missing, ms since 1970.
+            The venue's time from which on fills are asked, ms since 1970.
         fresh_ns : int or None
             When the newest market data was new, on our clock: the venue has got as far as this.
             None for now.
@@ -356,8 +355,7 @@ class Recovery:
             case Read.ACCOUNT:
                 return ReadAccount(next(self._ids))
             case Read.FILLS:
-                since_ms = fills_since_ms - FILLS_OVERLAP_NS // 10**6
-                return ReadFills(next(self._ids), max(since_ms, 0))
+                return ReadFills(next(self._ids), fills_since_ms)
 
     def _wants(self, read: Read) -> bool:
         match self.phase:

@@ -707,6 +707,10 @@ def test_snapshots_and_notices_hold_no_surprise():
     snapshot = world.engine.snapshot()
 
     assert math.isfinite(snapshot.ledger.day_pnl_usd)
+    assert snapshot.position == -50
     assert snapshot.day is not None
-    assert snapshot.day.position == snapshot.position == -50
+    assert snapshot.day.position == 0  # proved with the next list of fills
+    world.run(61.0)
+    assert world.engine.snapshot().day.position == -50
+    world.engine.take_notices()
     assert world.engine.take_notices() == []

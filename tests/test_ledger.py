@@ -255,18 +255,21 @@ def test_fa07_a_restart_goes_on_with_the_day():
     """The same day over two processes gives the same figures as one."""
     fills = [make_fill(i, Side.BUY, 100, MID - i * 50, 0.01, 100 * (i - 1)) for i in range(1, 7)]
     one = begun()
-    for last, mark in ((3, 0.99), (5, 0.98), (6, 0.97)):
+    for last, mark in ((2, 0.99), (5, 0.98), (6, 0.97)):
         for fill in fills[:last]:
             one.apply(fill)
         one.mark(MID * mark, START_NS + 20 * SEC)
 
     before = begun()
-    for fill in fills[:3]:
+    for fill in fills[:2]:
         before.apply(fill)
-    before.mark(MID * 0.99, START_NS + 4 * SEC)
+    before.mark(MID * 0.99, START_NS + 2 * SEC)
+    before.prove(fills[:2])
+    before.apply(fills[2])  # booked, but no list has proved that nothing is missing before it
     after = Ledger(before.day_figures())
-    # Two fills while nobody listened, one that repeats, one later.
-    adjustment = after.begin(account(500, START_NS + 5 * SEC), MID * 0.98, fills[2:5])
+    for fill in fills[1:5]:  # read from the exchange
+        after.apply(fill)
+    adjustment = after.begin(account(500, START_NS + 5 * SEC), MID * 0.98)
     after.apply(fills[5])
     after.mark(MID * 0.97, START_NS + 20 * SEC)
 
@@ -303,3 +306,21 @@ def test_figures_of_another_day_are_not_carried():
 def test_nothing_is_written_down_before_the_account_is_known():
     """A restart in the first second must not overwrite the day with zeros."""
     assert Ledger().day_figures() is None
+
+
+def test_fa07_fills_that_arrive_after_a_later_one_survive_a_restart():
+    """Two that cancel out would leave a right position and a wrong P&L."""
+    buy = make_fill(1, Side.BUY, 100, MID)
+    sell = make_fill(2, Side.SELL, 100, MID + 1_000, start=100)
+    last = make_fill(3, Side.BUY, 50, MID)
+    before = begun()
+    before.apply(last)  # the stream lost the first two
+    before.prove((buy, sell))  # an answer that is older than what we know proves nothing
+
+    after = Ledger(before.day_figures())
+    for fill in (buy, sell, last):
+        after.apply(fill)
+    adjustment = after.begin(account(50, START_NS + 4 * SEC), float(MID))
+
+    assert adjustment is None
+    assert after.figures().day_pnl_usd == pytest.approx(0.1)

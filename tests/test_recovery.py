@@ -80,15 +80,6 @@ def test_doubts_that_are_settled_by_themselves_need_no_second_list():
     assert reads.recovery.phase is Phase.READING
 
 
-def test_fills_are_asked_with_an_overlap():
-    """Sixty seconds more than needed: what overlaps is recognised."""
-    reads = Reads().sync()
-
-    fills = [a for a in reads.ask(60.0) if isinstance(a, ReadFills)]
-
-    assert [action.since_ms for action in fills] == [940_000]
-
-
 def test_list_and_account_are_compared_every_ten_seconds():
     """Safety auditor."""
     reads = Reads().sync()

@@ -53,16 +53,19 @@ from hypermm.recovery import Phase, Read, Recovery
 from hypermm.risk import Latch, Ruling, Verdict
 
 SECOND_NS = 10**9
+NS_PER_MS = 10**6
 TICK_NS = SECOND_NS // 4  # the checks run at least this often
 BOOK_GRACE_NS = TICK_NS  # channels may disagree for a moment; nothing is placed meanwhile
 RATE_LIMIT_WINDOW_NS = 60 * SECOND_NS
 KILL_SWEEP_NS = 3_600 * SECOND_NS  # a kill goes on proving for this long
 HURRY_NS = SECOND_NS  # what a second request to stop leaves
+COLLAR_SHARE = 0.99  # of the gate's collar, which it measures by prices of its own
 SAME_SIDE_FILLS_MAX = 10
 SAME_SIDE_NS = 10 * SECOND_NS
 SAME_SIDE_PAUSE_NS = 10 * SECOND_NS
 MAKER_FEE_BPS = 1.5  # base tier
 FILLS_PAGE = 2_000  # fills in one answer at most
+FILLS_OVERLAP_NS = 60 * SECOND_NS  # more than is needed: what overlaps is recognised
 
 _HEAD = Struct("<qIII")
 _ORDER = b"%d,%d,%d,%d,%d;"
@@ -134,7 +137,7 @@ class Engine:
         self._age_secs = math.inf  # of market data; goes on while there is no connection
         self._fresh_ns = -1  # when they were new; negative: never yet
         self._account: AccountState | None = None
-        self._past: tuple[Fill, ...] = ()
+        self._fills_from_ms = 0  # where the next page of fills begins; 0: no page is open
         self._foreign_oids: frozenset[int] = frozenset()
         most, wanted = instrument.max_leverage, config.trading.leverage
         self._leverage = LeverageSetting(
@@ -389,8 +392,6 @@ class Engine:
         self._recovery.account_read(Read.ACCOUNT, agrees=agrees, now_ns=self._now_ns)
 
     def _apply_fills(self, event: Fills) -> None:
-        if not self._ledger.has_begun:
-            self._past = event.fills if event.id else self._past
         for fill in event.fills:
             self._apply_fill(fill)
         asked_ns = self._recovery.answered(Read.FILLS, event.id, self._now_ns)
@@ -398,7 +399,9 @@ class Engine:
             return
         is_whole = len(event.fills) < FILLS_PAGE
         if is_whole:
+            self._ledger.prove(event.fills)
             self._orders.fills_read(asked_ns, self._now_ns)
+        self._fills_from_ms = 0 if is_whole else event.fills[-1].exch_ns // NS_PER_MS
         self._recovery.account_read(
             Read.FILLS, agrees=is_whole and self._ledger.is_chained, now_ns=self._now_ns
         )
@@ -495,8 +498,7 @@ class Engine:
         if not (estimates.has_book and estimates.fair_price > 0.0):
             return False
         if not self._ledger.has_begun:
-            self._voice.adjustment(self._ledger.begin(account, estimates.fair_price, self._past))
-            self._past = ()
+            self._voice.adjustment(self._ledger.begin(account, estimates.fair_price))
         return self._choose_sizes(account, estimates.fair_price)
 
     def _choose_sizes(self, account: AccountState, price: float) -> bool:
@@ -624,11 +626,17 @@ class Engine:
         if doubtful and self._orders.owes_fills:
             self._recovery.hurry(Read.FILLS, now_ns)
         if doubtful or now_ns >= self._recovery.due_ns():
-            since_ns = self._ledger.proved_ns or max(estimates.exch_now_ns, 0)
             actions += self._recovery.reads(
-                doubtful, now_ns, since_ns // 10**6, fresh_ns=self._fresh_ns
+                doubtful, now_ns, self._fills_since_ms(estimates), fresh_ns=self._fresh_ns
             )
         return actions
+
+    def _fills_since_ms(self, estimates: Estimates) -> int:
+        """Return from when on fills may be missing, or where a full page of them ended."""
+        if self._fills_from_ms:
+            return self._fills_from_ms
+        since_ns = self._ledger.proved_ns(estimates.exch_now_ns)
+        return max(since_ns - FILLS_OVERLAP_NS, 0) // NS_PER_MS
 
     def _quote(self, estimates: Estimates) -> tuple[Action, ...]:
         assert self._strategy is not None
@@ -655,10 +663,22 @@ class Engine:
             ask_room=ask_room,
             is_reducing=is_reducing,
             now_ns=self._now_ns,
+            collar=self._collar(estimates),
         )
         if actions and self._is_verbose:
             self._voice.ladder(ladder, estimates, position)
         return actions
+
+    def _collar(self, estimates: Estimates) -> tuple[float, float]:
+        """Return the lowest and highest price that the gate will let pass.
+
+        The gate denies an action for one bad order, and a wild market widens the ladder beyond
+        its collar: what stands beyond is left out here, so that the rest is quoted.
+        """
+        width = COLLAR_SHARE * self._config.risk.price_collar_bps / 1e4
+        known = [p for p in (estimates.mark_price, estimates.oracle_price) if p > 0.0]
+        low = max((p * (1.0 - width) for p in known), default=0.0)
+        return low, min((p * (1.0 + width) for p in known), default=math.inf)
 
     def _next_ns(self) -> int | None:
         if self.mode is Mode.DONE:
