@@ -1,5 +1,7 @@
 """From a target ladder to actions: cancels first, then placements within what the limits leave."""
 
+import math
+
 from hypermm._core.ladder import Ladder
 from hypermm.messages import (
     Action,
@@ -32,6 +34,7 @@ class Orders(Table):
         ask_room: int,
         is_reducing: bool,
         now_ns: int,
+        collar: tuple[float, float] = (0.0, math.inf),
     ) -> tuple[Action, ...]:
         """Turn the difference between the wanted ladder and the live orders into actions.
 
@@ -47,6 +50,8 @@ class Orders(Table):
             Whether new orders are marked as reduce-only.
         now_ns : int
             Our clock.
+        collar : tuple of float
+            Lowest and highest price of a new order; what is wanted beyond is left out.
 
         Returns
         -------
@@ -64,7 +69,9 @@ class Orders(Table):
                 cancels.append(record)
         if cancels:
             actions.append(self._cancel(cancels, now_ns))
-        orders = self._placements(bid_room, ask_room, is_reducing=is_reducing, now_ns=now_ns)
+        orders = self._placements(
+            bid_room, ask_room, is_reducing=is_reducing, now_ns=now_ns, collar=collar
+        )
         if orders:
             actions.append(self._place(orders, now_ns))
         return tuple(actions)
@@ -88,7 +95,13 @@ class Orders(Table):
         return tuple(actions)
 
     def _placements(
-        self, bid_room: int, ask_room: int, *, is_reducing: bool, now_ns: int
+        self,
+        bid_room: int,
+        ask_room: int,
+        *,
+        is_reducing: bool,
+        now_ns: int,
+        collar: tuple[float, float],
     ) -> list[Order]:
         highest_bid, lowest_ask, bids, asks = 0, 1 << 62, 0, 0
         for side, price, _ in self.resting():
@@ -116,7 +129,9 @@ class Orders(Table):
                 if not price > highest_bid:
                     continue
                 lowest_ask = min(lowest_ask, price)
-            if not self._instrument.is_above_minimum(price, size):
+            if not (
+                collar[0] <= price <= collar[1] and self._instrument.is_above_minimum(price, size)
+            ):
                 continue
             free[side] -= 1
             rooms[side] -= size
