@@ -6,13 +6,12 @@ same order return the same actions, live, on paper and in a replay, and `digest`
 
 import math
 from collections import deque
-from hashlib import blake2b
 from itertools import count
-from struct import Struct
 
 from hypermm import risk
 from hypermm._core.ladder import Ladder
 from hypermm.config import Config
+from hypermm.engine.digest import Digest
 from hypermm.engine.leverage import LeverageSetting
 from hypermm.engine.modes import MODE_TRANSITIONS, Mode, Signal
 from hypermm.engine.sizes import Sizes, choose_sizes
@@ -30,8 +29,6 @@ from hypermm.messages import (
     ActionLost,
     ActionReply,
     Batch,
-    CancelOids,
-    CancelOrders,
     Connected,
     Disconnected,
     Fill,
@@ -41,7 +38,6 @@ from hypermm.messages import (
     OpenOrders,
     OrderState,
     OrderUpdate,
-    PlaceOrders,
     PrivateEvent,
     ReadFailed,
     Side,
@@ -66,9 +62,6 @@ SAME_SIDE_PAUSE_NS = 10 * SECOND_NS
 MAKER_FEE_BPS = 1.5  # base tier
 FILLS_PAGE = 2_000  # fills in one answer at most
 FILLS_OVERLAP_NS = 60 * SECOND_NS  # more than is needed: what overlaps is recognised
-
-_HEAD = Struct("<qIII")
-_ORDER = b"%d,%d,%d,%d,%d;"
 
 
 class Engine:
@@ -123,7 +116,7 @@ class Engine:
             notices=self._voice.notices,
         )
         self._recovery = Recovery(self._ids)
-        self._hash = blake2b(digest_size=32)
+        self._digest = Digest()
         self._is_verbose = config.logging.level in ("trace", "debug")
         self.mode = Mode.SYNCING
         self._now_ns = 0
@@ -196,7 +189,7 @@ class Engine:
         if now_ns >= self._voice.summary_ns and self.mode in (Mode.QUOTING, Mode.REDUCING):
             self._summarise(estimates)
         self._deadline_ns = self._next_ns()
-        self._absorb(batch, actions)
+        self._digest.absorb(batch, actions, now_ns)
         return actions
 
     @property
@@ -250,7 +243,7 @@ class Engine:
 
     def digest(self) -> str:
         """Return a hash over all inputs and outputs so far, in hex."""
-        return self._hash.hexdigest()
+        return self._digest.hex()
 
     def take_notices(self) -> list[Notice]:
         """Return the facts since the last call, oldest first."""
@@ -271,9 +264,14 @@ class Engine:
     def _net_own(self) -> None:
         """Tell the estimators which part of the displayed book is ours."""
         self._own_version = self._orders.version
-        for side in Side:
-            own = [(price, size) for s, price, size in self._orders.resting() if s is side]
-            self._estimators.set_own(side, [price for price, _ in own], [size for _, size in own])
+        bids: tuple[list[int], list[int]] = ([], [])
+        asks: tuple[list[int], list[int]] = ([], [])
+        for side, price, size in self._orders.resting():
+            prices, sizes = bids if side is Side.BUY else asks
+            prices.append(price)
+            sizes.append(size)
+        self._estimators.set_own(Side.BUY, *bids)
+        self._estimators.set_own(Side.SELL, *asks)
 
     def _apply(self, event: PrivateEvent) -> None:
         now_ns, orders, recovery = self._now_ns, self._orders, self._recovery
@@ -686,17 +684,6 @@ class Engine:
         due_ns = min(self._orders.due_ns(), self._recovery.due_ns())
         return max(min(self._now_ns + TICK_NS, due_ns), self._now_ns + 1)
 
-    def _absorb(self, batch: Batch, actions: tuple[Action, ...]) -> None:
-        """Add inputs and outputs of a step to the digest."""
-        rows, private, update = batch.rows, batch.private, self._hash.update
-        update(_HEAD.pack(self._now_ns, len(rows), len(private), len(actions)))
-        if len(rows):
-            update(rows.array.data)
-        for event in private:
-            update(repr(event).encode())
-        for action in actions:
-            update(_encoded(action))
-
     def _summarise(self, estimates: Estimates) -> None:
         if self._ladder is None:
             return
@@ -714,15 +701,3 @@ class Engine:
     def _say(self, notice: Notice | None) -> None:
         if notice is not None:
             self._voice.notices.append(notice)
-
-
-def _encoded(action: Action) -> bytes:
-    """Write an action for the digest; orders by hand, because `repr` of many takes too long."""
-    match action:
-        case PlaceOrders(action_id, orders):
-            lines = [_ORDER % (o.cloid, o.side, o.price, o.size, o.is_reduce_only) for o in orders]
-            return b"P%d:" % action_id + b"".join(lines)
-        case CancelOrders(action_id, ids) | CancelOids(action_id, ids):
-            return b"C%d:%s" % (action_id, repr(ids).encode())
-        case _:
-            return repr(action).encode()

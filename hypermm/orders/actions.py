@@ -107,10 +107,14 @@ class Orders(Table):
         for side, price, _ in self.resting():
             if side is Side.BUY:
                 bids += 1
-                highest_bid = max(highest_bid, price)
+                if price > highest_bid:
+                    highest_bid = price
             else:
                 asks += 1
-                lowest_ask = min(lowest_ask, price)
+                if price < lowest_ask:
+                    lowest_ask = price
+        if bids >= self._levels and asks >= self._levels:
+            return []
         rooms = {Side.BUY: bid_room - self.bid_lots, Side.SELL: ask_room - self.ask_lots}
         free = {Side.BUY: self._levels - bids, Side.SELL: self._levels - asks}
         may_place = {side: self.refusals.may_place(side, now_ns) for side in Side}

@@ -1,6 +1,6 @@
 """One order of this session, what is frozen of it for others, and what is counted."""
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from hypermm.messages import Side
 from hypermm.orders.states import OrderState
@@ -17,6 +17,7 @@ class Record:
     action_id: int
     since_ns: int  # when the last event came
     state: OrderState = OrderState.PLANNED
+    remaining: int = field(init=False)  # what may still fill
     filled: int = 0  # the sum of its fills
     oid: int = 0
     slot: int = -1  # in the reconciler; -1 when a new order may take its place there
@@ -26,11 +27,14 @@ class Record:
     cancel_due_ns: int = 0  # when to ask again for its end; 0: not asked
     doubt_ns: int = 0  # from when on its fate has to be read; 0: there is no doubt
 
-    @property
-    def remaining(self) -> int:
-        """What may still fill."""
+    @remaining.default
+    def _whole(self) -> int:
+        return self.size
+
+    def measure(self) -> None:
+        """Find what may still fill, after `filled` or `owed` has changed."""
         most = self.size if self.owed < 0 else self.owed
-        return max(most - self.filled, 0)
+        self.remaining = max(most - self.filled, 0)
 
 
 @frozen

@@ -6,6 +6,8 @@ from enum import Enum
 class OrderState(Enum):
     """Where an order stands. The last five absorb every event."""
 
+    __hash__ = object.__hash__  # members are single objects; `Enum` hashes their names
+
     PLANNED = "planned"
     SENT = "sent"
     OPEN = "open"
@@ -21,6 +23,8 @@ class OrderState(Enum):
 
 class OrderEvent(Enum):
     """What can happen to an order."""
+
+    __hash__ = object.__hash__
 
     SEND = "send"  # it leaves us
     DENY = "deny"  # gate or budget kept it: it never left us

@@ -100,14 +100,28 @@ class Table:
         self._doubtful: tuple[int, ...] = ()
         self.refusals = Refusals(instrument)
         self.counts = OrderCounts()
-        self.bid_lots = 0  # worst case of each side: everything that may still fill
-        self.ask_lots = 0
+        self._bid_lots = self._ask_lots = 0
+        self._is_stale = False  # the two have to be added up anew
         self.version = 0  # changes with every change of what may be live
 
     # What is known.
 
     def __len__(self) -> int:
         return len(self._live)
+
+    @property
+    def bid_lots(self) -> int:
+        """Everything that may still buy, in lots: the worst case of that side."""
+        if self._is_stale:
+            self._add_up()
+        return self._bid_lots
+
+    @property
+    def ask_lots(self) -> int:
+        """Everything that may still sell, in lots."""
+        if self._is_stale:
+            self._add_up()
+        return self._ask_lots
 
     def is_ours(self, cloid: int | None) -> bool:
         """Whether the id is of this account and instance, from whatever session."""
@@ -353,6 +367,11 @@ class Table:
         self._changed()
 
     def _changed(self) -> None:
+        self._is_stale = True
+        self.version += 1
+        self._check_ns = 0
+
+    def _add_up(self) -> None:
         bids = asks = 0
         for record in self._live.values():
             if record.side is Side.BUY:
@@ -364,9 +383,8 @@ class Table:
                 bids += stray.remaining
             else:
                 asks += stray.remaining
-        self.bid_lots, self.ask_lots = bids, asks
-        self.version += 1
-        self._check_ns = 0
+        self._bid_lots, self._ask_lots = bids, asks
+        self._is_stale = False
 
     def _leave_slot(self, record: Record) -> None:
         if record.slot >= 0:
@@ -393,6 +411,7 @@ class Table:
 
     def _fill(self, record: Record, size: int, now_ns: int) -> None:
         record.filled += size
+        record.measure()
         if record.filled > record.size:
             self.counts.overfills += 1
             self._tell(Level.ERROR, "Order filled beyond its size", record)
@@ -427,6 +446,7 @@ class Table:
         if record.state in TERMINAL:
             return
         record.owed = max(min(filled, record.size), 0)
+        record.measure()
         record.status = status
         record.since_ns = now_ns
         record.cancel_due_ns = 0
