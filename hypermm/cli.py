@@ -176,11 +176,11 @@ def load_config(args: argparse.Namespace) -> tuple[Config, Path | None]:
 
 def run(args: argparse.Namespace) -> int:
     """Quote a market until told to stop. Places and cancels orders on the exchange."""
-    from hypermm import runner  # its sockets are not for --help
+    from hypermm import start  # its sockets are not for --help
 
     settings, path = load_config(args)
     given = vars(args)
-    return runner.run(
+    return start.run(
         settings,
         config_path=path,
         key_argument=given.get("private_key"),
@@ -255,11 +255,11 @@ def validate_config(args: argparse.Namespace) -> int:
 
 def clear_kill(args: argparse.Namespace) -> int:
     """Remove the kill latch of the account and show its reason. Sends nothing."""
-    from hypermm import runner
+    from hypermm import start
 
     settings, path = load_config(args)
     given = vars(args)
-    cleared = runner.clear_kill(
+    cleared = start.clear_kill(
         settings, config_path=path, key_argument=given.get("private_key"), environ=os.environ
     )
     print(cleared)

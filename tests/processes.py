@@ -33,19 +33,20 @@ class Process:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / f"{arguments[0]}-{time.monotonic_ns()}.log"
         kept = {k: v for k, v in os.environ.items() if not k.startswith("HYPERLIQUID")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-u", "-W", "error::RuntimeWarning", "-m", "hypermm", *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=self.log.open("wb"),
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env={
-                **kept,
-                "PYTHONPATH": str(ROOT),
-                "XDG_STATE_HOME": str(folder / "state"),
-                **environ,
-            },
-        )
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "-m", "hypermm", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env={
+                    **kept,
+                    "PYTHONPATH": str(ROOT),
+                    "XDG_STATE_HOME": str(folder / "state"),
+                    **environ,
+                },
+            )
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")

@@ -186,7 +186,11 @@ def test_an_unknown_key_in_the_file_is_named(desk):
     assert "line 2: trading.assset: unknown key; did you mean trading.asset?" in run.output()
 
 
-@pytest.mark.parametrize("key", ["", "0x1234", "zz" * 32, " " + KEY, KEY + "\n"])
+@pytest.mark.parametrize(
+    "key",
+    ["", "0x1234", "zz" * 32, " " + KEY, KEY + "\n"],
+    ids=["none", "short", "not hex", "blank before", "newline after"],
+)
 def test_a_missing_or_broken_key_is_refused_unseen(desk, key):
     """The message says what to do and never shows the value."""
     run = desk.run(key=key)

@@ -17,7 +17,7 @@ FLOORS = [
     {"estimators", "markouts", "ledger", "orders", "recovery", "quoting", "risk"},
     {"engine", "gate"},
     {"hyperliquid", "sim", "recordings", "journal", "telemetry", "metrics", "credentials"},
-    {"backtest", "runner", "embedded"},
+    {"backtest", "runner", "embedded", "start"},
     {"cli", "__main__"},
 ]
 # Only `sim` and `recordings` look sideways on floor 4: at the exchange's own wire.
@@ -32,7 +32,7 @@ DOORS = {
     "eth_account": {"hyperliquid/curve", "hyperliquid/signing"},
     "coincurve": {"hyperliquid/curve"},
     "sha3": {"hyperliquid/curve"},
-    "uvloop": {"runner", "sim/server"},
+    "uvloop": {"start", "sim/server"},
     "pyarrow": {"recordings"},
     "lz4": {"recordings"},
     "zstandard": {"recordings"},
