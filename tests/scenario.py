@@ -162,6 +162,7 @@ class Scenario:
         self.sent: list[Action] = []
         self.notices: list[Notice] = []
         self.is_dark = False  # for the test's own use
+        self.live_before_restart: list[Landed] = []
         self.next_oid = 1_000
         self.next_trade = 1
         # What the venue does with an action instead of the usual; None falls back to that.
@@ -256,6 +257,15 @@ class Scenario:
         self.run(2.0)
         assert self.engine.mode is Mode.REDUCING, (self.engine.mode, self.events())
         return self
+
+    def restart(self, **engine: object) -> "Scenario":
+        """Kill the engine and start another on the same account; the venue stays."""
+        again = Scenario(self.config, **{"session_start_secs": self.exch_ns // SEC, **engine})
+        for name in ("now_ns", "mid", "position", "account_usd", "leverage", "orders", "fills"):
+            setattr(again, name, getattr(self, name))
+        again.next_oid, again.next_trade = self.next_oid, self.next_trade
+        self.live_before_restart = list(self.live.values())
+        return again
 
     # What the venue does.
 

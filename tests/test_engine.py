@@ -490,6 +490,30 @@ def test_an_order_that_never_shows_is_proved_by_two_reads_two_seconds_apart():
     assert world.now_ns - lost_ns < 6 * SEC
 
 
+# Restart.
+
+
+def test_fa07_a_restart_goes_on_with_the_day_s_figures():
+    """Killed after a fill that no list of fills had proved: the next process reads it again."""
+    world = Scenario().quote()
+    deliver(world, Side.BUY, 100)
+    world.run(61.0)
+    deliver(world, Side.SELL, 30)
+    first = world.engine.snapshot()
+    assert first.day.position == 100
+
+    again = world.restart(day=first.day).quote()
+
+    second = again.engine.snapshot()
+    assert second.position == 70
+    assert second.ledger.adjustments == 0
+    assert second.ledger.day_pnl_usd == pytest.approx(first.ledger.day_pnl_usd, abs=1e-9)
+    assert second.ledger.equity_usd == pytest.approx(first.ledger.equity_usd, abs=1e-9)
+    assert second.ledger.session_pnl_usd != first.ledger.session_pnl_usd
+    cancelled = {oid for a in again.sent if isinstance(a, CancelOids) for oid in a.oids}
+    assert cancelled == {landed.oid for landed in world.live_before_restart}
+
+
 # Risk.
 
 
@@ -558,6 +582,36 @@ def test_rate_limit_errors_kill_at_ten_a_minute():
 
     assert world.engine.mode in (Mode.HALTED, Mode.DONE)
     assert sum(isinstance(action, PlaceOrders) for action in world.sent) <= 10
+
+
+def test_reads_that_are_refused_for_rate_count_too_but_our_own_budget_does_not():
+    """The budget keeps us from asking: that is no refusal of the exchange."""
+    world = Scenario().quote()
+
+    for i in range(5):
+        world.step(
+            ReadFailed(10_000 + i, "HTTP status 429"),
+            ReadFailed(20_000 + i, "request budget: the exchange answered 429, only cancels"),
+        )
+
+    assert world.engine.snapshot().counters.rate_limit_errors == 5
+
+
+def test_a_denial_is_said_once_in_a_while():
+    """A dry run denies every second; ten equal lines say no more than one."""
+    world = Scenario()
+    world.answer = lambda action: (
+        [ActionDenied(action.id, "dry run")] if isinstance(action, PlaceOrders) else None
+    )
+    world.connect()
+    world.run(1.0)
+    world.warm()
+    world.run(15.0)
+
+    said = [n for n in world.notices if n.event == "Action denied"]
+    assert 1 <= len(said) <= 3
+    assert world.engine.mode is Mode.QUOTING
+    assert len([a for a in world.sent if isinstance(a, PlaceOrders)]) > 10
 
 
 # Stop.

@@ -290,8 +290,10 @@ class Engine:
             case ActionDenied(action_id, reason):
                 if not orders.apply_denied(action_id, now_ns):
                     self._say(self._leverage.failed(action_id, reason, now_ns))
-                self._voice.tell(Level.WARN, "Action denied", reason=reason)
-            case ReadFailed(read_id, _):
+                self._voice.denial(reason, now_ns)
+            case ReadFailed(read_id, reason):
+                if "HTTP status 429" in reason:  # our own budget's refusals also end here
+                    orders.refusals.is_rate_limit(reason, now_ns)
                 recovery.failed(read_id, now_ns)
             case OpenOrders():
                 self._apply_list(event)

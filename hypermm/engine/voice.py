@@ -31,6 +31,7 @@ class Voice:
         self._instrument = instrument
         self.notices: deque[Notice] = deque(maxlen=NOTICES_MAX)
         self._approaching: frozenset[Limit] = frozenset()
+        self._denial, self._denial_ns = "", 0
         self._has_warmed = False
         self._progress_ns = 0
         self.summary_ns = 0  # when the next one is due; 0: not quoting yet
@@ -60,6 +61,13 @@ class Voice:
             fee_usd=round(fill.fee_usd, 6),
             is_taker=fill.is_taker,
         )
+
+    def denial(self, reason: str, now_ns: int) -> None:
+        """Say that gate or budget kept an action; the same reason again only after a while."""
+        if reason == self._denial and now_ns < self._denial_ns:
+            return
+        self._denial, self._denial_ns = reason, now_ns + SUMMARY_NS
+        self.tell(Level.WARN, "Action denied", reason=reason)
 
     def adjustment(self, adjustment: Adjustment | None) -> None:
         """Say that the exchange's position was adopted, if it was."""

@@ -118,7 +118,7 @@ END_POLICIES = {
     "scheduledCancel": EndPolicy.RESUME,
     "internalCancel": EndPolicy.COUNT,
     "marginCanceled": EndPolicy.COUNT,
-    "reduceOnlyCanceled": EndPolicy.COUNT,
+    "reduceOnlyCanceled": EndPolicy.RESUME,  # the position has shrunk: what it was for is done
     "openInterestCapCanceled": EndPolicy.COUNT,
     "vaultWithdrawalCanceled": EndPolicy.COUNT,
     "siblingFilledCanceled": EndPolicy.COUNT,
