@@ -42,7 +42,7 @@ from hypermm.messages import (
     UpdateLeverage,
 )
 from hypermm.sim.exchange import Block, Exchange
-from hypermm.sim.market import SNAPSHOT_TRADES
+from hypermm.sim.market import SNAPSHOT_TRADES, join
 
 NS_PER_MS: Final = 1_000_000
 NS_PER_SEC: Final = 1_000_000_000
@@ -333,11 +333,9 @@ class Bot:
         if not self.is_done:
             link.now_ns = max(link.now_ns, until_ns)
 
-    def wake(self, windows: Sequence[Rows], private: tuple[PrivateEvent, ...]) -> None:
-        """Step once per window of market data; what is private comes with the last."""
-        for rows in windows[:-1]:
-            self._step(Batch(rows, ()))
-        denied = self._step(Batch(windows[-1] if windows else EMPTY, private))
+    def wake(self, windows: list[Rows], private: tuple[PrivateEvent, ...]) -> None:
+        """Step once for all that has arrived; what gate or budget deny comes back at once."""
+        denied = self._step(Batch(join(windows), private))
         while denied and not self.is_done:
             denied = self._step(Batch(EMPTY, denied))
 
