@@ -277,9 +277,10 @@ def test_a_foreign_fill_moves_the_position_but_is_not_ours():
     assert (snapshot.counters.sells, snapshot.counters.foreign_fills) == (0, 1)
 
 
-def test_at_the_limit_only_reducing_orders_are_placed():
-    """RK-07: reduce-only orders, never more than the position."""
-    world = Scenario(position=5_000).quote_reducing()
+@pytest.mark.parametrize("position", [5_000, 4_995, 6_000])
+def test_at_the_limit_only_reducing_orders_are_placed(position):
+    """RK-07: reduce-only orders. 5 USD below the limit no order that adds to it fits either."""
+    world = Scenario(position=position).quote_reducing()
 
     assert world.side(Side.BUY) == []
     asks = world.side(Side.SELL)

@@ -19,7 +19,7 @@ from hypermm.engine.snapshot import Counters, Snapshot
 from hypermm.engine.voice import Voice
 from hypermm.errors import ConfigError
 from hypermm.estimators import Estimates, Estimators
-from hypermm.instrument import Instrument
+from hypermm.instrument import MAX_PERP_DECIMALS, MIN_NOTIONAL_USD, Instrument
 from hypermm.ledger import DayFigures, Ledger
 from hypermm.markouts import Markouts
 from hypermm.messages import (
@@ -59,6 +59,7 @@ COLLAR_SHARE = 0.99  # of the gate's collar, which it measures by prices of its 
 SAME_SIDE_FILLS_MAX = 10
 SAME_SIDE_NS = 10 * SECOND_NS
 SAME_SIDE_PAUSE_NS = 10 * SECOND_NS
+MIN_NOTIONAL_MICRO = MIN_NOTIONAL_USD * 10**MAX_PERP_DECIMALS  # price units times lots
 MAKER_FEE_BPS = 1.5  # base tier
 FILLS_PAGE = 2_000  # fills in one answer at most
 FILLS_OVERLAP_NS = 60 * SECOND_NS  # more than is needed: what overlaps is recognised
@@ -461,7 +462,9 @@ class Engine:
             day_pnl_usd=ledger.day_pnl_usd,
             drawdown_fraction=ledger.drawdown_fraction,
             position_value_usd=ledger.position_value_usd() if ledger.has_begun else 0.0,
-            is_at_position_limit=sizes is not None and abs(ledger.position) >= sizes.position,
+            is_at_position_limit=sizes is not None
+            # No order that makes it larger fits any more.
+            and (sizes.position - abs(ledger.position)) * ledger.mark_price < MIN_NOTIONAL_MICRO,
             is_book_valid=self._now_ns - self._valid_ns < BOOK_GRACE_NS,
             age_secs=age_secs,
             blind_secs=blind_secs,
