@@ -14,7 +14,7 @@ PACKAGE = ROOT / "hypermm"
 FLOORS = [
     {"_core"},
     {"errors", "instrument", "messages", "config"},
-    {"estimators", "markouts", "ledger", "orders", "recovery", "quoting", "risk"},
+    {"estimators", "markouts", "ledger", "orders", "recovery", "quoting", "risk", "notebook"},
     {"engine", "gate"},
     {"hyperliquid", "sim", "recordings", "journal", "telemetry", "metrics", "credentials"},
     {"backtest", "runner", "embedded", "start"},

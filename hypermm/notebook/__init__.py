@@ -1,0 +1,1 @@
+"""The kernels for research: arrays in, small frozen results out, every input checked by name."""
