@@ -59,6 +59,7 @@ class _Schedule:
     tries: int = 0
     id: int = 0  # 0: none under way
     asked_ns: int = 0
+    seen_ns: int = -1  # how far the venue had got then, on our clock; negative: not known
 
     def retry(self, now_ns: int, pause_ns_max: int = RETRY_NS_MAX) -> None:
         self.due_ns = now_ns + min(FIRST_PAUSE_NS << min(self.tries, 8), pause_ns_max)
@@ -72,8 +73,7 @@ class _Doubt:
 
     since_ns: int
     schedule: _Schedule
-    seen_ns: int = 0  # how far the venue had got when it was asked, on our clock
-    missing_ns: int | None = None  # the same for the first read that did not know it
+    missing_ns: int | None = None  # how far the venue had got at the first that did not know it
 
 
 class Recovery:
@@ -94,7 +94,8 @@ class Recovery:
         self._done: set[Read] = set()  # of this phase
         self._rounds = 0  # of this phase that proved nothing
         self._has_listed = False  # in this phase
-        self._has_synced = False  # ever
+        self._first_list_ns = -1  # how far the venue had got when the first list was asked
+        self.is_alone = False  # whether no request of a former process may land any more
         self._empty_ns = 0  # when the first of the agreeing empty lists was asked; 0: none
         self._is_reading_account = False  # while sweeping: the last account and fills
         self._due_ns = 0  # when something is due; negative: to be found anew
@@ -154,8 +155,14 @@ class Recovery:
             return None
         schedule.id = 0
         schedule.tries = 0
-        period_ns = FILLS_PERIOD_NS if read is Read.FILLS else PERIOD_NS
-        schedule.due_ns = now_ns + period_ns
+        match read:
+            case Read.FILLS:
+                pause_ns = FILLS_PERIOD_NS
+            case Read.LIST if not self.is_alone:
+                pause_ns = AGREE_NS
+            case Read.LIST | Read.ACCOUNT:
+                pause_ns = PERIOD_NS
+        schedule.due_ns = now_ns + pause_ns
         return schedule.asked_ns
 
     def failed(self, read_id: int, now_ns: int) -> None:
@@ -182,7 +189,7 @@ class Recovery:
         doubt = None if cloid is None else self._doubts.get(cloid)
         if doubt is None:
             return None
-        schedule, seen_ns = doubt.schedule, doubt.seen_ns
+        schedule, seen_ns = doubt.schedule, doubt.schedule.seen_ns
         schedule.retry(now_ns, PAUSE_NS_MAX)
         if is_known:
             doubt.missing_ns = None
@@ -212,6 +219,11 @@ class Recovery:
         """
         self._due_ns = -1
         schedule = self._reads[Read.LIST]
+        if self._first_list_ns < 0:
+            self._first_list_ns = schedule.seen_ns
+        elif not self.is_alone and schedule.seen_ns - self._first_list_ns >= AGREE_NS:
+            self.is_alone = True
+            schedule.due_ns = now_ns + PERIOD_NS
         match self.phase:
             case Phase.LISTING:
                 self._has_listed = True
@@ -296,6 +308,7 @@ class Recovery:
             None for now.
         """
         self._due_ns = -1
+        seen_ns = now_ns if fresh_ns is None else fresh_ns
         actions: list[ReadAction] = []
         for read, schedule in self._reads.items():
             if schedule.id and now_ns - schedule.asked_ns >= READ_TIMEOUT_NS:
@@ -305,9 +318,10 @@ class Recovery:
             action = self._ask(read, fills_since_ms)
             schedule.id = action.id
             schedule.asked_ns = now_ns
+            schedule.seen_ns = seen_ns
             actions.append(action)
         if doubtful or self._doubts:
-            self._read_orders(doubtful, now_ns, now_ns if fresh_ns is None else fresh_ns, actions)
+            self._read_orders(doubtful, now_ns, seen_ns, actions)
         return tuple(actions)
 
     def due_ns(self) -> int:
@@ -323,7 +337,7 @@ class Recovery:
         self,
         doubtful: tuple[int, ...],
         now_ns: int,
-        fresh_ns: int,
+        seen_ns: int,
         actions: list[ReadAction],
     ) -> None:
         wanted = set(doubtful)
@@ -344,7 +358,7 @@ class Recovery:
             action = ReadOrder(next(self._ids), cloid)
             schedule.id = action.id
             schedule.asked_ns = now_ns
-            doubt.seen_ns = fresh_ns
+            schedule.seen_ns = seen_ns
             self._by_id[action.id] = cloid
             actions.append(action)
 
@@ -395,8 +409,7 @@ class Recovery:
                 self._reads[Read.FILLS] = _Schedule(now_ns)
             case Phase.SYNCED:
                 # The last request of a process that was killed may land after the first list.
-                pause_ns = PERIOD_NS if self._has_synced else AGREE_NS
-                self._has_synced = True
+                pause_ns = PERIOD_NS if self.is_alone else AGREE_NS
                 self._reads[Read.LIST] = _Schedule(now_ns + pause_ns)
             case Phase.OFFLINE | Phase.PROVED:
                 pass

@@ -82,8 +82,8 @@ def test_another_seed_is_another_market():
     assert len(digests) == 3
 
 
-def test_a_recording_gives_the_digest_of_every_build(data_dir):
-    """Release and checked builds compute the same bits: the digest stands here for both."""
+def test_a_recording_gives_the_same_digest_twice(data_dir):
+    """Recorded sessions can be brought back to the bit."""
     digests = {
         run(Config(), open_market(str(data_dir / RECORDING)), coin="WLFI", duration_secs=300).digest
         for _ in range(2)

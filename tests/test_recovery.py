@@ -95,8 +95,11 @@ def test_the_first_list_is_soon_followed_by_another():
     assert reads.ask(1.9) == []
 
     (second,) = reads.ask(0.1)
-
     assert isinstance(second, ReadOpenOrders)
+    assert not reads.recovery.is_alone
+    reads.list(second)
+
+    assert reads.recovery.is_alone
     assert [type(action) for action in reads.ask(7.9)] == []
 
 

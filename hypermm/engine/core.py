@@ -441,7 +441,7 @@ class Engine:
             return Signal.PULL
         if self._voice.is_warm_up_due(self._now_ns, is_warm=estimates.is_warm):
             self._voice.warm_up(self._estimators.warm_up(self._now_ns), estimates, self._now_ns)
-        if not estimates.is_warm:
+        if not (estimates.is_warm and self._recovery.is_alone):
             return Signal.WARM
         if verdict.ruling is Ruling.REDUCE or self._ledger.adopts_too_often(self._now_ns):
             return Signal.REDUCE
