@@ -37,7 +37,7 @@ python -m pytest -q benchmarks --benchmark-disable-gc --benchmark-sort=name \
   --benchmark-columns=min,median,rounds
 
 step "sdist, wheel, clean install"
-rm -rf "$work/dist" "$work/clean"
+rm -rf "$work/dist" "$work/clean" "$work/unpacked"
 python -m build --no-isolation --outdir "$work/dist" . > "$work/build.log" 2>&1 \
   || { tail -50 "$work/build.log"; exit 1; }
 python scripts/check_wheel.py "$work"/dist/*.whl
@@ -45,16 +45,28 @@ deactivate
 python3 -m venv "$work/clean"
 "$work/clean/bin/pip" install -q "$work"/dist/*.whl
 
-step "ten seconds of the first command"
-root="$PWD"
-smoke="$(mktemp -d)"
-(
-  cd "$smoke"
-  XDG_STATE_HOME="$smoke/state" "$root/$work/clean/bin/python" -m hypermm run \
-    --network localhost --duration 10s 2>&1 | tee "$smoke/log"
-)
-grep -q "Market maker started" "$smoke/log"
-if grep -E "Traceback|ERROR" "$smoke/log"; then exit 1; fi
-rm -rf "$smoke"
+smoke() {  # the first command of the README, for ten seconds, in a folder
+  local state
+  state="$(mktemp -d)"
+  (cd "$1" && XDG_STATE_HOME="$state" "$2" -m hypermm run --network localhost --duration 10s) \
+    2>&1 | tee "$state/log"
+  grep -q "Market maker started" "$state/log"
+  grep -q "all own orders proved gone" "$state/log"
+  if grep -E "Traceback|ERROR" "$state/log"; then return 1; fi
+  rm -rf "$state"
+}
+
+step "ten seconds of the first command: the installed wheel"
+python="$PWD/$work/clean/bin/python"
+empty="$(mktemp -d)"
+smoke "$empty" "$python"
+rmdir "$empty"
+
+step "ten seconds of the first command: pip install . in the sources, and run there"
+mkdir -p "$work/unpacked"
+tar -xzf "$work"/dist/*.tar.gz -C "$work/unpacked" --strip-components 1
+"$python" -m pip uninstall -q -y hypermm
+"$python" -m pip install -q "$work/unpacked"
+smoke "$work/unpacked" "$python"
 
 step "all good"

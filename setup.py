@@ -5,6 +5,7 @@ from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 CHECKED = os.environ.get("HYPERMM_CHECKED") == "1"
 
@@ -21,6 +22,20 @@ DIRECTIVES = {
     "freethreading_compatible": False,
 }
 
+
+class BuildBeside(build_ext):
+    """Puts extensions beside their sources as well.
+
+    In a checkout `python -m hypermm` finds the folder hypermm/ before what was installed.
+    """
+
+    def run(self) -> None:
+        """Build, and copy unless that was asked for anyway."""
+        super().run()
+        if not self.inplace:
+            self.copy_extensions_to_source()
+
+
 extensions = [
     Extension(
         f"hypermm._core.{path.stem}",
@@ -31,6 +46,7 @@ extensions = [
 ]
 
 setup(
+    cmdclass={"build_ext": BuildBeside},
     ext_modules=cythonize(
         extensions,
         build_dir="build/cython-checked" if CHECKED else "build/cython",
