@@ -7,7 +7,8 @@ denied whole. Prices for the collar come from the market data that the gate obse
 from collections import deque
 from collections.abc import Iterable
 
-from hypermm._core.rows import CONTEXT, LEVEL, MARK, ORACLE, QUOTE, Rows
+from hypermm._core.reference import Reference
+from hypermm._core.rows import Rows
 from hypermm.config import RiskConfig
 from hypermm.instrument import Instrument
 from hypermm.messages import Action, ActionDenied, Order, PlaceOrders, Side, Tif
@@ -17,7 +18,6 @@ MINUTE_ACTIONS_KEPT = 100_000
 ORDERS_PER_ACTION_MAX = 64
 NOTIONAL_USD_CEILING = 1_000_000.0  # no setting goes beyond this
 SIZE_CEILING = 1 << 53  # lots that a double still counts exactly
-CONTEXT_USD = 1e-12  # unit of prices in context rows
 
 
 class Gate:
@@ -37,28 +37,12 @@ class Gate:
         self._notional_usd_max = min(limits.max_order_notional_usd, NOTIONAL_USD_CEILING)
         self._actions_max = limits.max_actions_per_minute
         self._sent_ns: deque[int] = deque(maxlen=MINUTE_ACTIONS_KEPT)
-        self._mark = 0.0  # price units; 0: not known
-        self._oracle = 0.0
-        self._bid = 0
-        self._ask = 0
-        self._mid = 0.0  # of the last book with two sides that do not cross
+        self._reference = Reference(instrument.price_decimals)
         self.denials = 0
 
     def observe(self, rows: Rows) -> None:
         """Take mark, oracle and touch from market data."""
-        array = rows.array
-        kind = array["kind"]
-        is_best = (kind == QUOTE) | ((kind == LEVEL) & (array["index"] == 0))
-        for row in array[is_best | (kind == CONTEXT)].tolist():
-            _, price, size, _, _, row_kind, side, index, _ = row
-            if row_kind == CONTEXT:
-                self._see_context(index, price)
-            elif side > 0:
-                self._bid = price if size > 0 else 0
-            else:
-                self._ask = price if size > 0 else 0
-        if 0 < self._bid < self._ask:
-            self._mid = (self._bid + self._ask) / 2
+        self._reference.observe(rows)
 
     def check(
         self, actions: Iterable[Action], now_ns: int
@@ -120,25 +104,19 @@ class Gate:
         return self._collar_objection(price)
 
     def _collar_objection(self, price: int) -> str:
-        references = {"mark": self._mark, "oracle": self._oracle}
-        if not (self._mark or self._oracle):
-            references = {"mid": self._mid}
+        seen = self._reference
+        references = {"mark": seen.mark, "oracle": seen.oracle}
+        if not (seen.mark or seen.oracle):
+            references = {"mid": seen.mid}
         for name, reference in references.items():
             if reference and not abs(price - reference) <= self._collar * reference:
                 return (
                     f"price {price} is {abs(price / reference - 1) * 1e4:.0f} bps from {name} "
                     f"{reference:.1f}, allowed {self._collar * 1e4:.0f} bps"
                 )
-        if not (self._mark or self._oracle or self._mid):
+        if not any(references.values()):
             return "no market price is known to hold the order against"
         return ""
-
-    def _see_context(self, index: int, raw: int) -> None:
-        price = raw * CONTEXT_USD * 10.0**self._instrument.price_decimals
-        if index == MARK:
-            self._mark = price
-        elif index == ORACLE:
-            self._oracle = price
 
 
 def _is_whole(value: object) -> bool:
