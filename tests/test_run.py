@@ -29,7 +29,7 @@ def parts(output: str) -> list[str]:
 def test_a_run_warms_up_quotes_is_filled_and_stops_with_proof(desk):
     """The life of a session, on the wire that mainnet speaks."""
     desk.exchange(*FAST)
-    run = desk.run("--duration", "25s")
+    run = desk.run("--asset", "WLFI", "--duration", "18s")
 
     status = run.wait()
 
@@ -77,13 +77,13 @@ def test_a_signal_during_warm_up_stops_too(desk):
 def test_after_kill_9_leftovers_are_found_and_the_books_agree(desk):
     """Start-up is recovery: orders of the dead run go first, then position and quotes are right."""
     desk.exchange(*FAST)
-    first = desk.run()
+    first = desk.run("--asset", "WLFI")
     first.wait_for("Fill processed")
     first.kill()
     left = {order["oid"] for order in desk.open_orders()}
     assert left, "the killed run left nothing to find"
 
-    second = desk.run()
+    second = desk.run("--asset", "WLFI")
     second.wait_for("Leftover orders found")
     second.wait_for(WARM)
 
@@ -102,7 +102,9 @@ def test_after_kill_9_of_the_exchange_quoting_comes_back(desk):
     At the clock's own speed: a venue whose time jumps back is rightly taken for stale.
     """
     exchange = desk.exchange()
-    run = desk.run()
+    config = desk.folder / "mm.toml"
+    config.write_text("[strategy]\nmin_trades = 10\nwarmup_decay_secs = 1\n")
+    run = desk.run("-c", str(config))
     run.wait_for(WARM)
     assert desk.wait_until(desk.open_orders)
 
@@ -137,12 +139,12 @@ def test_a_kill_latches_until_the_operator_clears_it(desk):
     exchange = desk.exchange(*FAST)
     config = desk.folder / "mm.toml"
     config.write_text("[risk]\nmax_daily_loss_usd = 0.001\n")
-    run = desk.run("-c", str(config))
+    run = desk.run("-c", str(config), "--asset", "WLFI")
 
     assert run.wait() == 10, run.output()
     assert "KILL SWITCH TRIGGERED" in run.output()
     assert desk.open_orders() == []
-    again = desk.run("-c", str(config))
+    again = desk.run("-c", str(config), "--asset", "WLFI")
     assert again.wait(20) == 12
     assert "the kill switch was triggered: daily loss" in again.output()
     cleared = desk.start("clear-kill", "--network", desk.url, HYPERLIQUID_PRIVATE_KEY=KEY)
@@ -258,7 +260,7 @@ def test_a_short_recording_ends_the_run_with_proof(desk, data_dir):
         received = float(lines[0].split(b",")[0])
         kept = [line for line in lines if float(line.split(b",")[0]) < received + 90.0]
         (folder / file.name).write_bytes(gzip.compress(b"".join([header, *kept])))
-    exchange = desk.exchange("--market", str(folder), "--speed", "3")
+    exchange = desk.exchange("--market", str(folder), "--speed", "6")
     run = desk.run("--asset", "WLFI")
 
     status = run.wait()
