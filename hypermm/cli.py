@@ -69,7 +69,7 @@ def duration_secs(text: str) -> float:
 
 def funding(text: str) -> tuple[str, float]:
     """Read ADDRESS=USDC."""
-    match = re.fullmatch(r"(0x[0-9a-fA-F]{40})=([0-9]+(?:\.[0-9]{1,6})?)", text)
+    match = re.fullmatch(r"(0x[0-9a-fA-F]{40})=([0-9]{1,12}(?:\.[0-9]{1,6})?)", text)
     if not match:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is not ADDRESS=USDC, as 0xabc...=10000")
     return match[1].lower(), float(match[2])
@@ -87,6 +87,13 @@ PROCESS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
     ("--duration", duration_secs, "TIME", "stop by itself after this long: 60s, 10m, 1h"),
     ("--market", str, "SPEC", "market of the embedded exchange: synthetic, or a recording's path"),
 )
+
+
+def seed(text: str) -> int:
+    """Read a seed."""
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of up to 18 digits")
+    return int(text)
 
 
 def _parser() -> Parser:
@@ -134,7 +141,7 @@ def _exchange_options(parser: argparse.ArgumentParser) -> None:
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--port", type=int, default=3001, help="port to listen on")
     add("--market", default="synthetic", metavar="SPEC", help="synthetic, or a recording's path")
-    add("--seed", type=int, default=DEFAULT_SEED, help="seed of the synthetic market")
+    add("--seed", type=seed, default=DEFAULT_SEED, help="seed of the synthetic market")
     add("--speed", type=float, default=1.0, help="market seconds per second")
     add(
         "--fund",
@@ -150,7 +157,7 @@ def _exchange_options(parser: argparse.ArgumentParser) -> None:
 def _backtest_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("path", nargs="?", default="synthetic", metavar="MARKET", help="as for exchange --market")
-    add("--seed", type=int, default=DEFAULT_SEED, help="seed of market and latencies")
+    add("--seed", type=seed, default=DEFAULT_SEED, help="seed of market and latencies")
 
 
 def _version() -> str:
@@ -205,6 +212,9 @@ def exchange(args: argparse.Namespace) -> int:
         raise ConfigError(f"--port = {args.port} is outside 1 to 65535")
     if not 0.0 < args.speed <= 1000.0:
         raise ConfigError(f"--speed = {args.speed} is outside: above 0 to 1000")
+    accounts = [address for address, _ in args.fund]
+    if len(set(accounts)) < len(accounts):
+        raise ConfigError("--fund names an account twice", hint="one --fund for each account")
     markets = open_market(args.market, args.seed, args.loop)
     return run_exchange(
         args.host, args.port, markets, seed=args.seed, speed=args.speed, fund=dict(args.fund),
