@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from hypermm._core.rows import CONTEXT, FIRST, LAST, LEVEL, QUOTE, TOP, TRADE
+from hypermm.hyperliquid.actions import decode_action
 from hypermm.sim.exchange import Exchange
+from hypermm.sim.market import open_market
 from hypermm.sim.rules import Rules
 from tests.scripted_market import ALICE, BOB, START_MS, ScriptedMarket, instrument
 from tests.sim_desk import ASKS, BIDS, CLOID, Venue, wire
@@ -725,6 +727,42 @@ def test_an_agent_acts_for_its_master_until_it_is_replaced(venue):
 
 
 # Blocks
+
+
+@pytest.mark.parametrize("spec", ["synthetic:BTC", "synthetic:WLFI"])
+def test_a_new_venue_has_a_mark_before_its_first_block(spec):
+    """Whoever asks at once must not be told that the market is worth nothing."""
+    exchange = Exchange(open_market(spec, 1), start_ms=START_MS)
+    coin = exchange.listings[0].coin
+
+    _, (context,) = exchange.info({"type": "metaAndAssetCtxs"})
+    data = exchange.info({"type": "activeAssetData", "user": ALICE, "coin": coin})
+
+    assert "0.0" not in (context["markPx"], context["oraclePx"], context["midPx"], data["markPx"])
+    assert exchange.info({"type": "allMids"}) == {coin: context["midPx"]}
+
+
+@pytest.mark.parametrize(
+    ("price", "size", "text"),
+    [
+        ("1999", "1000", "Insufficient margin to place order."),
+        ("100", "1", "Order price cannot be more than 95% away"),
+        ("100000", "1", "Order price cannot be more than 95% away"),
+    ],
+)
+def test_an_order_of_the_first_block_meets_margin_and_price_band(price, size, text):
+    """Resting orders are executed before the market's events of the block."""
+    market = ScriptedMarket()
+    market.book(0, BIDS, ASKS)
+    exchange = Exchange([market], start_ms=START_MS)
+    exchange.fund(ALICE, 1_000)
+    action = {"type": "order", "orders": [wire("B", price, size)], "grouping": "na"}
+
+    ticket = exchange.submit(ALICE, decode_action(action), START_MS)
+    (block,) = exchange.advance(START_MS + exchange.block_ms)
+
+    (status,) = dict(block.replies)[ticket]["response"]["data"]["statuses"]
+    assert status["error"].startswith(text)
 
 
 def test_a_block_executes_post_only_then_cancels_then_the_market_then_takers(venue):

@@ -120,6 +120,11 @@ class Exchange:
         self._clerk = Clerk(self.accounts, self.listings, self.desk, self.rules)
         self._queue: list[_Submission] = []
         self._tickets = 0
+        self.desk.now_ms = start_ms
+        for listing in self.listings.values():  # so that margin has a mark from the first order on
+            self._play(listing)
+            listing.update_oracle()
+            listing.new_trades.clear()
 
     def _list(self, market: Market) -> None:
         dex = market.instrument.dex

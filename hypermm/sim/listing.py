@@ -160,7 +160,7 @@ class Listing:
         elif prices:
             self.mark_price = sum(prices) // len(prices)
 
-    def _update_oracle(self) -> None:
+    def update_oracle(self) -> None:
         """Let the oracle follow the mid slowly, once each publication of the context."""
         mid = self.mid_price
         if mid is None or self._has_own_oracle:
@@ -208,7 +208,7 @@ class Listing:
             self._add_book(rows, exch_ns, rules.DEEP_BOOK_LEVELS, 0)
         if now_ms >= self._next_context_ms:
             self._next_context_ms = _next(self._next_context_ms, now_ms, rules.CONTEXT_MS)
-            self._update_oracle()
+            self.update_oracle()
             self._add_context(rows)
         return rows
 
