@@ -5,10 +5,11 @@ from timeit import repeat
 
 import numpy as np
 
-from hypermm._core.bipower import BipowerStream, VolumeClock, realised_variation
+from hypermm._core.bipower import BipowerStream, VolumeClock
 from hypermm._core.book import Book
 from hypermm._core.feed import Feed
 from hypermm._core.kappa import KappaStream, fit_censored
+from hypermm._core.realised import realised_variation
 from hypermm._core.rows import TRADE, Rows
 from hypermm.estimators import Estimators
 from hypermm.instrument import Instrument

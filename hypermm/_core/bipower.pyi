@@ -1,32 +1,9 @@
-from typing import TypedDict, final
+from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-class _Variation(TypedDict):
-    rv: float
-    bv: float
-    minrv: float
-    medrv: float
-    tpq: float
-    qpq: float
-    minrq: float
-    medrq: float
-    jump_ratio: float
-    relative_jump: float
-    jump_statistic: float
-    jump_p_value: float
-    jump_variance: float
-
-def realised_variation(log_returns: NDArray[np.float64]) -> _Variation: ...
-def volume_buckets(
-    prices: NDArray[np.int64],
-    sizes: NDArray[np.int64],
-    out_vwaps: NDArray[np.float64],
-    out_trades: NDArray[np.int64],
-    *,
-    bucket_lots: int,
-) -> int: ...
+def log_returns(prices: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
 
 @final
 class VolumeClock:
@@ -38,6 +15,9 @@ class VolumeClock:
     tick_ns: int
     tick_vwap: float
     tick_lots: int
+    tick_lead_secs: float
+    tick_lag_secs: float
+    tick_shared_secs: float
     def __init__(self, bucket_lots: int) -> None: ...
     def update(self, exch_ns: int, price: int, size: int) -> bool: ...
     def settle_before(self, exch_ns: int) -> bool: ...
@@ -49,6 +29,14 @@ class BipowerStream:
     returns: int
     def __init__(self, *, decay_secs: float) -> None: ...
     def update(self, log_return: float, secs: float) -> None: ...
+    def update_vwap(
+        self, log_return: float, secs: float, *, variance_secs: float, shared_secs: float
+    ) -> None: ...
+    def run(
+        self, secs: NDArray[np.float64], prices: NDArray[np.float64], out: NDArray[np.float64]
+    ) -> None: ...
+    def volatility_after(self, quiet_secs: float) -> float: ...
+    def is_stale_after(self, quiet_secs: float) -> bool: ...
     def seed(self, volatility_bps: float, secs: float) -> None: ...
     @property
     def variance_per_sec(self) -> float: ...
@@ -58,3 +46,7 @@ class BipowerStream:
     def volatility_bps(self) -> float: ...
     @property
     def jump_ratio(self) -> float: ...
+    @property
+    def effective_returns(self) -> float: ...
+    @property
+    def volatility_se_bps(self) -> float: ...

@@ -53,6 +53,31 @@ class VolumeClock:
         return [(stamp, sum(p) / len(p), len(p)) for stamp, p in merged.items()]
 
 
+def averaging_secs(secs, lots, bucket_lots):
+    """Lead, lag and shared seconds of each merged bar: its trades' share F, step by step."""
+    bars, spans, fill, filled, total = [], [], 0, 0, sum(lots)
+    for i, (at, size) in enumerate(zip(secs, lots, strict=True)):
+        if i > 0 and at > secs[i - 1]:
+            spans.append((fill - filled, at - secs[i - 1]))
+        fill += size
+        closed = fill // bucket_lots * bucket_lots
+        if closed > filled:
+            if bars and bars[-1][0] == at:
+                bars[-1][1] += closed - filled
+            else:
+                bars.append([at, closed - filled, spans])
+            spans, filled = [], closed
+    assert fill == total
+    return [
+        [
+            fsum((x / volume) ** 2 * t for x, t in spans),
+            fsum((1 - x / volume) ** 2 * t for x, t in spans),
+            fsum(x / volume * (1 - x / volume) * t for x, t in spans),
+        ]
+        for _, volume, spans in bars
+    ]
+
+
 class BipowerStream:
     """The decayed sums, summed again from all returns."""
 
