@@ -8,6 +8,98 @@ inside the spread, and right-censored or right-truncated at a largest one.
 cimport cython
 from libc.math cimport INFINITY, NAN, exp, expm1, fabs, log, sinh, sqrt
 
+cdef extern from * nogil:
+    """
+    #include <stddef.h>
+    #include <string.h>
+
+    /* One pass over n depths x: the sum of min(x, top) - low, the number below top, and whether
+       all lie in low..high. Eight partial sums, added in one fixed order; two depths a register
+       where the compiler knows vectors. NaN is in no range. */
+    #if defined(__GNUC__)
+    typedef double hypermm_pair __attribute__((vector_size(16)));
+    typedef long long hypermm_bits __attribute__((vector_size(16)));
+
+    #define HYPERMM_SEEN(k) { \
+        hypermm_pair x; \
+        memcpy(&x, depths + i + 2 * k, sizeof x); \
+        e##k += x - lows; \
+        ok &= (x >= lows) & (x <= highs); \
+    }
+
+    #define HYPERMM_CENSORED(k) { \
+        hypermm_pair x; \
+        hypermm_bits is_below; \
+        memcpy(&x, depths + i + 2 * k, sizeof x); \
+        is_below = x < tops; \
+        n##k -= is_below; \
+        e##k += (hypermm_pair)(((hypermm_bits)x & is_below) | ((hypermm_bits)tops & ~is_below)) \
+            - lows; \
+        ok &= (x >= lows) & (x <= highs); \
+    }
+    #endif
+
+    static int hypermm_depths(
+        const double* depths, ptrdiff_t n, double low, double top, double high,
+        double* excess, double* below
+    ) {
+        ptrdiff_t i = 0;
+        long long counted = 0;
+        int is_inside = 1;
+        *excess = 0.0;
+    #if defined(__GNUC__)
+        const hypermm_pair lows = {low, low}, tops = {top, top}, highs = {high, high};
+        hypermm_pair e0 = {0}, e1 = {0}, e2 = {0}, e3 = {0};
+        hypermm_bits n0 = {0}, n1 = {0}, n2 = {0}, n3 = {0}, ok = {-1, -1};
+        if (top > high) {
+            for (; i + 8 <= n; i += 8) {
+                HYPERMM_SEEN(0)
+                HYPERMM_SEEN(1)
+                HYPERMM_SEEN(2)
+                HYPERMM_SEEN(3)
+            }
+            counted = i;
+        }
+        for (; i + 8 <= n; i += 8) {
+            HYPERMM_CENSORED(0)
+            HYPERMM_CENSORED(1)
+            HYPERMM_CENSORED(2)
+            HYPERMM_CENSORED(3)
+        }
+        e0 = (e0 + e1) + (e2 + e3);
+        n0 = (n0 + n1) + (n2 + n3);
+        *excess = e0[0] + e0[1];
+        counted += n0[0] + n0[1];
+        is_inside = ok[0] != 0 && ok[1] != 0;
+    #else
+        double e[8] = {0};
+        int j;
+        for (; i + 8 <= n; i += 8) {
+            for (j = 0; j < 8; j++) {
+                double x = depths[i + j];
+                e[j] += (x < top ? x : top) - low;
+                counted += x < top;
+                is_inside &= x >= low && x <= high;
+            }
+        }
+        *excess = ((e[0] + e[2]) + (e[4] + e[6])) + ((e[1] + e[3]) + (e[5] + e[7]));
+    #endif
+        for (; i < n; i++) {
+            double x = depths[i];
+            *excess += (x < top ? x : top) - low;
+            counted += x < top;
+            is_inside &= x >= low && x <= high;
+        }
+        *below = (double)counted;
+        return is_inside;
+    }
+    """
+    bint hypermm_depths(
+        const float64_t* depths, Py_ssize_t n, float64_t low, float64_t top, float64_t high,
+        float64_t* excess, float64_t* below
+    )
+
+cdef float64_t LARGEST = 1.7976931348623157e308
 
 cdef float64_t truncated_mean(float64_t y) noexcept nogil:
     # 1/y - 1/expm1(y) cancels for small y; the series is exact to rounding below 0.05.
@@ -129,23 +221,14 @@ def fit_censored(
     >>> round(fit["kappa"], 4), fit["events"], fit["excess"]
     (0.4286, 3.0, 7.0)
     """
-    cdef Py_ssize_t i, n = depths.shape[0]
-    cdef float64_t weight = 1.0, events = 0.0, excess = 0.0, kappa, loglik
+    cdef float64_t events = 0.0, excess = 0.0, kappa, loglik
     _check_window(depth_min, depth_max)
-    if n < 1 or (weights is not None and weights.shape[0] != n):
-        raise ValueError(f"depths must not be empty, and weights must have its length: {n}")
     if not 0.0 <= prior_shape < INFINITY or not 0.0 <= prior_rate < INFINITY:
         raise ValueError(f"the prior must be >= 0 and finite: {prior_shape}, {prior_rate}")
-    for i in range(n):
-        if not depth_min <= depths[i] < INFINITY:
-            raise ValueError(f"depths[{i}] must be finite and >= {depth_min}: {depths[i]}")
-        if weights is not None:
-            weight = weights[i]
-        if not 0.0 <= weight < INFINITY:
-            raise ValueError(f"weights[{i}] must be >= 0 and finite: {weight}")
-        if depths[i] < depth_max:
-            events += weight
-        excess += weight * (min(depths[i], depth_max) - depth_min)
+    if weights is None:
+        _sum(depths, depth_min, depth_max, &events, &excess)
+    else:
+        _sum_weighted(depths, weights, depth_min, depth_max, &events, &excess)
     if not events > 0.0:
         raise ValueError("no depth lies below depth_max: the decay is not identified")
     kappa = events / excess if excess > 0.0 else INFINITY
@@ -164,6 +247,92 @@ def fit_censored(
         "posterior_low": posterior_low,
         "posterior_high": posterior_high,
     }
+
+
+cdef int _sum(
+    const float64_t[::1] depths,
+    float64_t depth_min,
+    float64_t depth_max,
+    float64_t* events,
+    float64_t* excess,
+) except -1:
+    cdef Py_ssize_t i, n = depths.shape[0]
+    cdef bint is_inside
+    if n < 1:
+        raise ValueError("depths must not be empty")
+    with nogil:
+        is_inside = hypermm_depths(
+            &depths[0], n, depth_min, depth_max, LARGEST, excess, events
+        )
+    if not is_inside:
+        for i in range(n):
+            _check_depth(depths, i, depth_min)
+    return 0
+
+
+cdef int _sum_weighted(
+    const float64_t[::1] depths,
+    const float64_t[::1] weights,
+    float64_t depth_min,
+    float64_t depth_max,
+    float64_t* events,
+    float64_t* excess,
+) except -1:
+    cdef Py_ssize_t i, n = depths.shape[0]
+    if n < 1 or weights.shape[0] != n:
+        raise ValueError(f"depths must not be empty, and weights must have its length: {n}")
+    for i in range(n):
+        _check_depth(depths, i, depth_min)
+        if not 0.0 <= weights[i] < INFINITY:
+            raise ValueError(f"weights[{i}] must be >= 0 and finite: {weights[i]}")
+        if depths[i] < depth_max:
+            events[0] += weights[i]
+        excess[0] += weights[i] * (min(depths[i], depth_max) - depth_min)
+    return 0
+
+
+cdef int _check_depth(const float64_t[::1] depths, Py_ssize_t i, float64_t depth_min) except -1:
+    if not depth_min <= depths[i] < INFINITY:
+        raise ValueError(f"depths[{i}] must be finite and >= {depth_min}: {depths[i]}")
+    return 0
+
+
+def censored_rate(
+    const float64_t[::1] depths, *, float64_t depth_min=0.0, float64_t depth_max=INFINITY
+):
+    """Fit the decay to depths, and nothing more: `fit_censored` without intervals and prior.
+
+    Parameters
+    ----------
+    depths : array of float64, shape (n,), n >= 1
+        Depths of events, in any unit, >= `depth_min`. One at or beyond `depth_max` is censored.
+    depth_min, depth_max : float
+        The window in the same unit; `depth_max` may be infinite.
+
+    Returns
+    -------
+    tuple of float
+        Decay in 1/unit (infinite if all depths equal `depth_min`), number of uncensored depths,
+        and the sum of min(depth, depth_max) - depth_min. The standard error of the decay is the
+        decay over the root of the number.
+
+    Raises
+    ------
+    ValueError
+        If a value is outside its domain, or all depths are censored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> censored_rate(np.array([1.0, 3.0, 2.0, 10.0]), depth_min=1.0, depth_max=4.0)
+    (0.5, 3.0, 6.0)
+    """
+    cdef float64_t events = 0.0, excess = 0.0
+    _check_window(depth_min, depth_max)
+    _sum(depths, depth_min, depth_max, &events, &excess)
+    if not events > 0.0:
+        raise ValueError("no depth lies below depth_max: the decay is not identified")
+    return events / excess if excess > 0.0 else INFINITY, events, excess
 
 
 cdef float64_t _over(float64_t numerator, float64_t denominator) noexcept:
@@ -216,14 +385,19 @@ def fit_truncated(
     0.3594
     """
     cdef Py_ssize_t i, n = depths.shape[0]
-    cdef float64_t total = 0.0, width = depth_max - depth_min, y, se, loglik
+    cdef float64_t total = 0.0, width = depth_max - depth_min, y, se, loglik, _below
+    cdef bint is_inside
     _check_window(depth_min, depth_max)
     if n < 1 or not width < INFINITY:
         raise ValueError("depths must not be empty, and the window must be finite")
-    for i in range(n):
-        if not depth_min <= depths[i] <= depth_max:
-            raise ValueError(f"depths[{i}] must lie in {depth_min} to {depth_max}: {depths[i]}")
-        total += depths[i] - depth_min
+    with nogil:
+        is_inside = hypermm_depths(
+            &depths[0], n, depth_min, INFINITY, depth_max, &total, &_below
+        )
+    if not is_inside:
+        for i in range(n):
+            if not depth_min <= depths[i] <= depth_max:
+                raise ValueError(f"depths[{i}] must lie in {depth_min} to {depth_max}: {depths[i]}")
     if total == 0.0:
         return {"kappa": INFINITY, "se": INFINITY, "loglik": INFINITY}
     y = truncated_rate(total / <float64_t> n / width)
