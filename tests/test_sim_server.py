@@ -148,6 +148,26 @@ def order(price="1999", *, cloid=None, size="0.5"):
             422,
             "Failed to deserialize the JSON body into the target type",
         ),
+        *(
+            (
+                "/info",
+                f'{{"type":{kind}}}',
+                HEADERS,
+                422,
+                "Failed to deserialize the JSON body into the target type",
+            )
+            for kind in ("[]", "{}", "5", "null")
+        ),
+        *(
+            (path, body, HEADERS, 400, "Failed to parse the request body as JSON")
+            for path in ("/info", "/exchange")
+            for body in (
+                '{"type":"meta","x":NaN}',
+                '{"type":"meta","x":"\\ud800"}',
+                '{"action":{"type":"setReferrer","code":"\\udfff"}}',
+                '{"type":' + 100_000 * "[",
+            )
+        ),
         (
             "/exchange",
             '{"action":{"type":"noop"},"nonce":1}',
@@ -293,6 +313,11 @@ def test_errors_of_the_socket_have_the_exchange_s_texts():
                 '{"method":"subscribe","subscription":{"type":"webData2","user":"0x0"}}',
                 '{"method":"post","id":1,"request":{"type":"info","payload":{"type":"nope"}}}',
                 '{"method":"post","request":{"type":"info","payload":{"type":"meta"}}}',
+                '{"method":"post","id":1,"request":{"type":[],"payload":{"type":"meta"}}}',
+                '{"method":"post","id":1,"request":{"type":"info","payload":{"type":[]}}}',
+                '{"method":"post","id":1,"request":{"type":"info","payload":{"type":{}}}}',
+                '{"method":"post","id":1,"request":{"type":"action","payload":"\\ud800"}}',
+                '{"method":"ping"} and more',
                 "[]",
             ):
                 await ws.send_str(text)

@@ -4,7 +4,6 @@ A frame is encoded once for all its readers. Subscriptions are found by (type, c
 that a block costs what changed, not what is subscribed.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from hypermm.errors import WireError
 from hypermm.hyperliquid.actions import canonical_address
 from hypermm.sim import about_accounts, about_markets, rules, shapes
 from hypermm.sim.candles import INTERVALS_MS, aggregate
+from hypermm.sim.json_text import dumps
 from hypermm.sim.listing import Listing
 
 if TYPE_CHECKING:
@@ -44,11 +44,6 @@ FIELDS: dict[str, dict[str, Any]] = {
 }
 CHANNELS = {"userEvents": "user"}
 SLOW = ("allMids", "clearinghouseState", "openOrders")  # pushed whole every few seconds
-
-
-def dumps(value: Any) -> str:
-    """Encode as the exchange does: no spaces."""
-    return json.dumps(value, separators=(",", ":"))
 
 
 def frame(channel: str, data: Any) -> str:

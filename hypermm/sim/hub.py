@@ -6,7 +6,6 @@ the queue is full the connection is cut.
 
 import asyncio
 import contextlib
-import json
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -15,7 +14,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from hypermm.errors import WireError
 from hypermm.sim.exchange import Block, Exchange
-from hypermm.sim.feeds import Feeds, Subscription, dumps, frame, read_subscription
+from hypermm.sim.feeds import Feeds, Subscription, frame, read_subscription
+from hypermm.sim.json_text import RepeatedFieldError, dumps, loads
 from hypermm.sim.limits import Limits, Meter
 
 GOODBYE_SECS = 1.0
@@ -168,7 +168,7 @@ class Hub:
             connection.cut()
             return
         try:
-            message = json.loads(text)
+            message = loads(text)
             if not isinstance(message, dict):
                 raise WireError("not an object")
             match message.get("method"):
@@ -182,7 +182,7 @@ class Hub:
                     self._start_post(connection, message, text)
                 case _:
                     raise WireError("unknown method")
-        except (ValueError, RecursionError, WireError):
+        except (ValueError, RepeatedFieldError, WireError):
             connection.send(_unreadable(text))
 
     def _subscribe(self, connection: Connection, subscription: Subscription) -> None:
@@ -236,7 +236,7 @@ class Hub:
         if not isinstance(number, int) or isinstance(number, bool) or not isinstance(request, dict):
             raise WireError("not a post")
         kind = request.get("type")
-        if kind not in {"info", "action"}:
+        if not isinstance(kind, str) or kind not in {"info", "action"}:
             raise WireError("unknown post type")
         pending = sum(len(c.posts) for c in self._connections if c.ip == connection.ip)
         if pending >= self._limits.posts:

@@ -6,7 +6,6 @@ state belongs to the venue and the hub; nothing here is shared between threads.
 
 import asyncio
 import errno
-import json
 import math
 import signal
 import socket
@@ -22,8 +21,8 @@ from hypermm.hyperliquid.signing import recover
 from hypermm.sim import limits, refusals
 from hypermm.sim.about_markets import AggregationError
 from hypermm.sim.exchange import Exchange, refused
-from hypermm.sim.feeds import dumps
 from hypermm.sim.hub import Hub
+from hypermm.sim.json_text import RepeatedFieldError, dumps, loads_first
 from hypermm.sim.limits import Limits, Meter
 from hypermm.sim.market import Market
 from hypermm.sim.refusals import ActionRefusedError
@@ -54,22 +53,6 @@ class _HttpError(Exception):
         super().__init__(text)
         self.status = status
         self.text = text  # None: JSON null
-
-
-def _parse(body: str) -> Any:
-    """Read the first JSON value of a body; what follows it is ignored, as the exchange does."""
-    try:
-        value, _ = json.JSONDecoder(object_pairs_hook=_unique).raw_decode(body.lstrip())
-    except (ValueError, RecursionError):
-        raise _HttpError(400, NOT_JSON) from None
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise _HttpError(422, NOT_THE_TYPE)
-    return fields
 
 
 class Server:
@@ -150,9 +133,9 @@ class Server:
         meter.add(now_secs, weight)
 
     def _answer_info(self, ip: str, request: Any) -> Any:
-        if not isinstance(request, dict):
-            raise WireError("an info request is an object")
-        kind = request.get("type")
+        kind = request.get("type") if isinstance(request, dict) else None
+        if not isinstance(kind, str):
+            raise WireError("an info request is an object with a type")
         self._spend(ip, limits.info_weight(kind))
         reply = self._exchange.info(request)
         self._weights[ip].add(asyncio.get_running_loop().time(), limits.reply_weight(kind, reply))
@@ -245,10 +228,11 @@ async def _body(request: web.Request) -> Any:
     if "Content-Type" not in request.headers or not is_json:
         raise _HttpError(415, NOT_JSON_TYPE)
     try:
-        text = (await request.read()).decode()
-    except UnicodeDecodeError:
+        return loads_first((await request.read()).decode())
+    except RepeatedFieldError:
+        raise _HttpError(422, NOT_THE_TYPE) from None
+    except ValueError:  # not UTF-8 either
         raise _HttpError(400, NOT_JSON) from None
-    return _parse(text)
 
 
 def _json(value: Any) -> web.Response:
