@@ -112,6 +112,7 @@ def test_what_was_sent_after_the_question_is_added_to_the_answer():
         {"nRequestsUsed": True, "nRequestsCap": 4},
         {"nRequestsUsed": -1, "nRequestsCap": 4},
         {"nRequestsUsed": 1.5, "nRequestsCap": 4},
+        *([], None, "x", 5),
     ],
 )
 def test_a_count_that_is_no_count_changes_nothing(payload):

@@ -862,6 +862,18 @@ def test_op11_what_the_budget_refuses_is_denied_and_never_signed():
     assert cancel["request"]["payload"]["nonce"] == WALL_MS
 
 
+@pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"x"', b"{}"])
+def test_an_answer_about_the_limits_that_is_none_fails_alone(body):
+    """Whatever comes with status 200, the session goes on."""
+    session = new_session()
+    connect(session, 0)
+    [post] = [item for item in session.take_outbox() if isinstance(item, Post)]
+
+    session.reply(post.id, 200, body, 1)
+
+    assert session.requests.counters.reads_failed == 1
+
+
 def test_op11_the_exchange_s_count_is_read_every_minute_and_from_refusals():
     """OP-11: our count is a copy; the exchange's is the truth."""
     budget = Budget()
@@ -927,12 +939,16 @@ def test_reads_go_by_http_and_come_back_as_values():
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(0, b""), (429, b"null"), (500, b""), (200, b"{"), (200, b"null"), (200, b'{"a":1}')],
+    [
+        *((0, b""), (429, b"null"), (500, b""), (200, b"{"), (200, b"null"), (200, b'{"a":1}')),
+        *((200, b"{}"), (200, b'{"fills":[]}'), (200, b"5"), (200, b"[[]]")),
+    ],
 )
-def test_a_read_without_a_usable_answer_fails_and_may_be_asked_again(status, body):
+@pytest.mark.parametrize("read", [ReadOpenOrders(1), ReadFills(1, 0)])
+def test_a_read_without_a_usable_answer_fails_and_may_be_asked_again(read, status, body):
     """Half an answer is none."""
     session = ready_session()
-    session.send([ReadOpenOrders(1)], 0, WALL_MS)
+    session.send([read], 0, WALL_MS)
     [post_id] = sent_ids(session)
 
     session.reply(post_id, status, body, 1)

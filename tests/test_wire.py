@@ -224,7 +224,7 @@ def fill(**changes):
 
 def test_a_fill_is_read_exactly():
     """The position counts on it: lots and price units as integers, a rebate negative."""
-    [one] = wire.user_fills({"user": ACCOUNT, "fills": [fill()]}, BTC)
+    [one] = wire.user_fills([fill()], BTC)
 
     assert (one.side, one.price, one.size) == (Side.SELL, 640_070, 18)
     assert (one.trade_id, one.oid, one.cloid) == (351_400_627_290_190, 502_464_503_020, 0xAB)
@@ -269,6 +269,13 @@ def test_a_fill_of_the_wrong_form_is_refused(change):
     """A wrong number in the ledger is worse than a fill that has to be read again."""
     with pytest.raises(WireError):
         wire.user_fills([fill(**change)], BTC)
+
+
+@pytest.mark.parametrize("payload", [{}, {"fills": []}, {"a": 1}, None, "x", [[]], [None]])
+def test_an_answer_that_is_no_list_of_fills_is_refused(payload):
+    """Read as an empty list, it would prove that nothing was traded."""
+    with pytest.raises(WireError):
+        wire.decode_read(ReadFills(1, 0), payload, BTC)
 
 
 @pytest.mark.parametrize("key", ["px", "sz", "side", "time", "oid", "tid", "fee", "crossed"])

@@ -253,13 +253,13 @@ class Budget:
         if 0.0 < usd < math.inf:
             self._volume_usd += usd
 
-    def learn(self, payload: Mapping[str, Any], *, spent_since: int = 0) -> None:
+    def learn(self, payload: Any, *, spent_since: int = 0) -> None:
         """Take over the exchange's own count from a `userRateLimit` answer.
 
         Parameters
         ----------
-        payload : Mapping
-            The answer: `nRequestsUsed` and `nRequestsCap` are used.
+        payload
+            The parsed answer: `nRequestsUsed` and `nRequestsCap` are used.
         spent_since : int
             Actions sent since the question left: the answer may not hold them, so they are added.
 
@@ -268,6 +268,8 @@ class Budget:
         WireError
             If a count is missing or no non-negative integer.
         """
+        if not isinstance(payload, Mapping):
+            raise WireError(f"a userRateLimit answer is an object: {payload!r:.60}")
         used, cap = (payload.get(name) for name in ("nRequestsUsed", "nRequestsCap"))
         for value in (used, cap):
             if type(value) is not int or value < 0:

@@ -340,7 +340,7 @@ def user_fills(payload: Any, instrument: Instrument) -> tuple[Fill, ...]:
     Parameters
     ----------
     payload
-        The data of a `userFills` or `user` frame, or the answer to a read of fills.
+        The data of a `userFills` frame as decoded, or the answer to a read: a list, parsed.
     instrument : Instrument
         The market's rules.
 
@@ -352,8 +352,6 @@ def user_fills(payload: Any, instrument: Instrument) -> tuple[Fill, ...]:
     entries: Sequence[FillPayload]
     if isinstance(payload, UserFills):
         entries = payload.fills
-    elif isinstance(payload, dict):
-        entries = convert(payload.get("fills", []), list[FillPayload])
     else:
         entries = convert(payload, list[FillPayload])
     if len(entries) > 1 and entries[0].time > entries[-1].time:

@@ -256,7 +256,7 @@ class Link:
                 continue
             match channel:
                 case "userFills":
-                    fills = wire.user_fills(payload, self.instrument)
+                    fills = wire.user_fills(payload["fills"], self.instrument)
                     for fill in fills:
                         self.carry(Kind.USER, self.latency.data_ms, fill)
                 case "orderUpdates":
