@@ -10,7 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hypermm._core import kappa as module
-from hypermm._core.kappa import KappaStream, fit_censored, fit_truncated, truncated_means
+from hypermm._core.kappa import (
+    KappaStream,
+    censored_rate,
+    fit_censored,
+    fit_truncated,
+    truncated_means,
+)
 from tests.oracle import cases, check
 from tests.reference import kappa as reference
 
@@ -101,6 +107,35 @@ def test_the_censored_fit_agrees_with_its_reference(depths_and_weights, depth_ma
     assert fit["kappa"] == pytest.approx(kappa, rel=1e-12)
     assert fit["se"] == pytest.approx(se, rel=1e-12)
     assert fit["low"] < fit["kappa"] or fit["events"] < 1.0
+
+
+@given(st.lists(DEPTH, min_size=1, max_size=50), st.one_of(DEPTH, st.just(inf)))
+def test_the_rate_alone_is_that_of_the_fit(depths, depth_max):
+    """The fast pass: the same sums whether or not intervals are wanted."""
+    assume(min(depths) < depth_max)
+    assume(depth_max > 1.0)
+    assume(max(depths) > 1.001)
+
+    kappa, events, excess = censored_rate(np.array(depths), depth_min=1.0, depth_max=depth_max)
+
+    ones = np.ones(len(depths))
+    fit = fit_censored(np.array(depths), depth_min=1.0, depth_max=depth_max, weights=ones)
+    assert kappa == pytest.approx(fit["kappa"], rel=1e-13)
+    assert excess == pytest.approx(fit["excess"], rel=1e-13)
+    assert events == fit["events"]
+
+
+@pytest.mark.parametrize("bad", [nan, inf, -1.0, 0.99])
+@pytest.mark.parametrize("at", [0, 7, 8, 500, 999])
+@pytest.mark.parametrize("depth_max", [2.0, inf])
+def test_the_fast_pass_names_the_depth_that_is_wrong(bad, at, depth_max):
+    """In the lanes and in what is left over of them."""
+    depths = np.full(1000, 1.5)
+    depths[at] = bad
+
+    for function in (censored_rate, fit_censored):
+        with pytest.raises(ValueError, match=rf"depths\[{at}\] must be finite and >= 1"):
+            function(depths, depth_min=1.0, depth_max=depth_max)
 
 
 @given(st.lists(st.floats(1.0, 9.0), min_size=1, max_size=50))
@@ -228,6 +263,11 @@ def test_without_prior_and_events_nothing_is_known():
         lambda: fit_censored(np.array([2.0]), weights=np.array([1.0, 1.0])),
         lambda: fit_censored(np.array([2.0]), weights=np.array([-1.0])),
         lambda: fit_censored(np.array([2.0]), prior_shape=nan),
+        lambda: censored_rate(np.array([])),
+        lambda: censored_rate(np.array([2.0]), depth_min=nan),
+        lambda: censored_rate(np.array([2.0]), depth_min=1.0, depth_max=1.0),
+        lambda: fit_truncated(np.array([]), depth_min=0.0, depth_max=2.0),
+        lambda: fit_truncated(np.array([nan] * 9), depth_min=0.0, depth_max=2.0),
         lambda: fit_truncated(np.array([3.0]), depth_min=0.0, depth_max=2.0),
         lambda: fit_truncated(np.array([3.0]), depth_min=0.0, depth_max=inf),
         lambda: truncated_means(np.array([-1.0]), np.zeros(1)),
@@ -254,14 +294,15 @@ def test_a_sample_that_is_all_censored_is_refused():
 
 def test_updates_allocate_nothing():
     """They lie on the path of every aggressive order."""
-    stream = KappaStream(decay_secs=10.0)
+    stream, depths = KappaStream(decay_secs=10.0), np.linspace(1.0, 2.0, 30)
     before = sys.getallocatedblocks()
 
-    for _ in range(1000):
+    for _ in range(10_000):
         stream.advance(1.0)
         stream.update(2.0, least_bps=1.0)
+        censored_rate(depths, depth_min=1.0)
 
-    assert sys.getallocatedblocks() - before < 10
+    assert sys.getallocatedblocks() - before < 200
 
 
 def test_the_examples_run():
