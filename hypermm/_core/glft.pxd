@@ -19,6 +19,12 @@ cdef struct Market:
     float64_t impact          # bps, any sign: jump of the mid against us with our own fill
 
 
+cdef struct Edge:  # of the rows on one side of the centre, beside it
+    float64_t ratio    # u/(1+u)
+    float64_t slope    # its derivative by the level
+    float64_t by_risk  # and by the inventory risk
+
+
 cdef float64_t base_depth(float64_t execution_risk, float64_t kappa) noexcept nogil  # bps
 cdef float64_t log_factor(float64_t x) noexcept nogil  # ln C(x), x = execution risk / kappa >= 0
 cdef float64_t closed_slope(
@@ -40,6 +46,7 @@ cdef class Solver:
     cdef readonly float64_t inventory_risk  # rho: alpha / eta
     cdef Market _market
     cdef float64_t _level                   # mu hat: eigenvalue above the hopping band's bottom
+    cdef float64_t _exponent                # of the level as a power of the inventory risk
     cdef float64_t _eta                     # 1/s, geometric mean of both sides
     cdef float64_t _tilt                    # b: beta / eta
     cdef float64_t _log_r                   # half the log of ask over bid intensity after costs
@@ -48,6 +55,7 @@ cdef class Solver:
     cdef int _centre                        # m: lot of the smallest diagonal
     cdef int _first, _last                  # lots covered by the ratios
     cdef float64_t[::1] _up, _down          # excess ratios above and below the centre, from 1
+    cdef float64_t[::1] _up_slope, _down_slope
     cdef bint _is_symmetric                 # `_down` mirrors `_up` and is not filled
     cdef int require(self, float64_t inventory_lots) except -1
     cdef void find(

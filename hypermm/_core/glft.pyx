@@ -49,34 +49,41 @@ cdef float64_t log_factor(float64_t x) noexcept nogil:
 
 
 cdef inline bint sweep(
-    float64_t* u, int length, float64_t rho, float64_t tilt, float64_t level,
-    float64_t* ratio, float64_t* slope,
+    float64_t* u, float64_t* du, int length, float64_t rho, float64_t tilt, float64_t level,
+    int offset, Edge* edge,
 ) noexcept nogil:
     # Ratios of neighbours from the bound inward, the direction in which errors contract:
     # u[j] = f[j-1] / f[j] - 1 at j lots from the centre. Recursing on the excess over 1 keeps full
-    # relative accuracy when the ratios approach 1. `ratio` and `slope` receive u/(1+u) of the row
-    # beside the centre and its derivative. False if a ratio is not positive: level too large.
+    # relative accuracy when the ratios approach 1. `du` receives the derivatives by the level,
+    # `edge` u/(1+u) of the row beside the centre and its derivatives. `offset` is twice the
+    # centre, seen outward. False if a ratio is not positive: level too large.
     cdef int j
-    cdef float64_t value, derivative, inverse
-    if length == 0:  # f beyond the bound is 0
-        ratio[0] = 1.0
-        slope[0] = 0.0
+    cdef float64_t value, slope, by_risk, square, inverse
+    edge.ratio = 1.0  # f beyond the bound is 0
+    edge.slope = edge.by_risk = 0.0
+    if length == 0:
         return True
     value = length * (rho * length + tilt) + 1.0 - level
-    derivative = -1.0
+    slope = -1.0
+    by_risk = <float64_t> length * (length + offset)
     u[length] = value
+    du[length] = slope
     for j in range(length - 1, 0, -1):
         if not 1.0 + value > 0.0:
             return False
         inverse = 1.0 / (1.0 + value)
-        derivative = -1.0 + derivative * inverse * inverse
-        value = j * (rho * j + tilt) - level + value * inverse
+        square = inverse * inverse
+        value = j * (rho * j + tilt) - level + value / (1.0 + value)
+        slope = slope * square - 1.0
+        by_risk = by_risk * square + <float64_t> j * (j + offset)
         u[j] = value
+        du[j] = slope
     if not 1.0 + value > 0.0:
         return False
     inverse = 1.0 / (1.0 + value)
-    ratio[0] = value * inverse
-    slope[0] = derivative * inverse * inverse
+    edge.ratio = value / (1.0 + value)
+    edge.slope = slope * inverse * inverse
+    edge.by_risk = by_risk * inverse * inverse
     return True
 
 
@@ -123,6 +130,8 @@ cdef class Solver:
         self.capacity = capacity
         self._up = np.empty(capacity + 1)
         self._down = np.empty(capacity + 1)
+        self._up_slope = np.empty(capacity + 1)
+        self._down_slope = np.empty(capacity + 1)
         self.is_solved = False
 
     def solve(
@@ -213,10 +222,16 @@ cdef class Solver:
     ) noexcept nogil:
         cdef float64_t kappa = market.kappa, rho, shift, lower, upper, level, value, step
         cdef float64_t log_c = log_factor(market.execution_risk / kappa)
-        cdef float64_t up_ratio, down_ratio, up_slope, down_slope
+        cdef Edge above, below
+        cdef float64_t former_risk = self.inventory_risk, by_level, change
         cdef int highest = lots_long, lowest = -lots_short, up, down, reach, i
-        cdef bint was_solved = self.is_solved, is_exact = False
+        cdef int former_rows = self._last - self._first, former_centre = self._centre
+        cdef bint was_solved = self.is_solved
         self.is_solved = False
+        change = 0.0
+        by_level = 1.0
+        above.ratio = above.slope = above.by_risk = 0.0
+        below = above
         self._market = market[0]
         self.lots_long = lots_long
         self.lots_short = lots_short
@@ -262,40 +277,51 @@ cdef class Solver:
         lower, upper = 0.0, 2.0
         level = 2.0 * sin(M_PI / (2.0 * (up + down + 2)))  # of a box; harmonic level sqrt(rho)
         level = self._level if was_solved else min(1.999, hypot(sqrt(rho), level * level))
+        if (
+            was_solved and former_rows == up + down and former_centre == self._centre
+            and 0.5 * former_risk < rho < 2.0 * former_risk
+        ):
+            # Follow the former solution along its power of the risk.
+            level *= exp(self._exponent * log1p((rho - former_risk) / former_risk))
         if not lower < level < upper:
             level = 1.0
         for i in range(MAX_SWEEPS):
             self.iterations = i + 1
-            if self._is_symmetric:
-                if not sweep(&self._up[0], up, rho, shift, level, &up_ratio, &up_slope):
-                    upper = level
-                    level = 0.5 * (lower + upper)
-                    continue
-                down_ratio = up_ratio
-                down_slope = up_slope
-            elif not (
-                sweep(&self._up[0], up, rho, shift, level, &up_ratio, &up_slope)
-                and sweep(&self._down[0], down, rho, -shift, level, &down_ratio, &down_slope)
-            ):
+            if not sweep(&self._up[0], &self._up_slope[0], up, rho, shift, level,
+                         2 * self._centre, &above):
                 upper = level
                 level = 0.5 * (lower + upper)
                 continue
-            value = level - up_ratio - down_ratio
+            if self._is_symmetric:
+                below = above
+            elif not sweep(&self._down[0], &self._down_slope[0], down, rho, -shift, level,
+                           -2 * self._centre, &below):
+                upper = level
+                level = 0.5 * (lower + upper)
+                continue
+            value = level - above.ratio - below.ratio
             if value > 0.0:
                 upper = level
             else:
                 lower = level
-            step = level - value / (1.0 - up_slope - down_slope)
-            # Newton's step is quadratic: after one of 1e-13 only rounding is left. The ratios are
-            # those of the level before the step, so that they are swept once more for it.
-            if is_exact or fabs(step - level) <= 1e-15 * level:
-                break
-            is_exact = fabs(step - level) <= 1e-13 * level
+            by_level = 1.0 - above.slope - below.slope
+            step = level - value / by_level
+            change = step - level
+            if fabs(change) <= 1e-10 * level:
+                break  # what the step would change is linear in it
             if not lower < step < upper:
                 step = 0.5 * (lower + upper)
                 if not lower < step < upper:
+                    change = 0.0
                     break
             level = step
+        self._exponent = rho * (above.by_risk + below.by_risk) / (by_level * level)
+        for i in range(1, up + 1):
+            self._up[i] += self._up_slope[i] * change
+        if not self._is_symmetric:
+            for i in range(1, down + 1):
+                self._down[i] += self._down_slope[i] * change
+        level += change
         self._level = level
         self.is_solved = True
 
@@ -385,8 +411,14 @@ cdef class Solver:
     def eigenvalue_per_sec(self):
         """Lowest eigenvalue of the generator, in 1/s; -1/kappa times it is the gain, in bps/s."""
         self.require(0.0)
-        cdef float64_t m = self._centre
-        return self._eta * (m * (self.inventory_risk * m - self._tilt) - 2.0 + self._level)
+        # By the row of the centre: the level is close to 2 where risk is large, and -2 + level
+        # would keep no digit.
+        cdef float64_t m = self._centre, hops = 0.0
+        if self._last > self._centre:
+            hops += 1.0 / (1.0 + self._up[1])
+        if self._first < self._centre:
+            hops += 1.0 / (1.0 + (self._up[1] if self._is_symmetric else self._down[1]))
+        return self._eta * (m * (self.inventory_risk * m - self._tilt) - hops)
 
     cdef int require(self, float64_t inventory_lots) except -1:
         if not self.is_solved:
@@ -415,6 +447,17 @@ cdef float64_t closed_slope(
 
 cdef int check(const Market* market) except -1:
     cdef float64_t x
+    if (
+        0.0 <= market.volatility < INFINITY
+        and 0.0 <= market.risk_aversion < INFINITY
+        and 0.0 <= market.execution_risk < INFINITY
+        and 0.0 < market.kappa < INFINITY
+        and 0.0 < market.bid_intensity < INFINITY
+        and 0.0 < market.ask_intensity < INFINITY
+        and isfinite(market.bid_cost) and isfinite(market.ask_cost)
+        and isfinite(market.drift) and isfinite(market.impact)
+    ):
+        return 0
     for name, x in (
         ("volatility", market.volatility),
         ("risk_aversion_per_bps", market.risk_aversion),

@@ -11,6 +11,20 @@ def closed_form(
     cost_bps: float = 0.0,
     impact_bps: float = 0.0,
 ) -> tuple[float, float, float, float]: ...
+def closed_form_quotes(
+    inventory_lots: float,
+    volatility: float,
+    kappa_per_bps: float,
+    intensity_per_sec: float,
+    risk_aversion_per_bps: float,
+    execution_risk_per_bps: float = 0.0,
+    cost_bps: float = 0.0,
+    drift_bps_per_sec: float = 0.0,
+    impact_bps: float = 0.0,
+) -> tuple[float, float]: ...
+def alpha_shift_bps(
+    *, drift_bps_per_sec: float, rate_per_sec: float, life_secs: float = ...
+) -> float: ...
 def finite_horizon_slope_bps(
     *,
     slope_bps: float,

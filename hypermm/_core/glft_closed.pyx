@@ -5,7 +5,7 @@ fair price, kappa and risk aversion in 1/bps, volatility in bps/sqrt(s), invento
 here allocates.
 """
 
-from libc.math cimport INFINITY, asinh, exp, isfinite, sqrt, tanh
+from libc.math cimport INFINITY, asinh, exp, isfinite, log, sqrt, tanh
 
 from hypermm._core.glft cimport (
     Market,
@@ -102,6 +102,149 @@ def closed_form(
         2.0 * sqrt(alpha) * sqrt(eta),
         alpha / eta,
     )
+
+
+cdef bint closed_quotes(
+    const Market* market, float64_t inventory, float64_t* bid, float64_t* ask
+) noexcept nogil:
+    cdef float64_t kappa = market.kappa, cost, eta, shift, base, slope
+    cost = 0.5 * (market.bid_cost + market.ask_cost + market.impact)
+    eta = sqrt(market.bid_intensity) * sqrt(market.ask_intensity) * exp(
+        log_factor(market.execution_risk / kappa) - kappa * cost
+    )
+    slope = closed_slope(market.volatility, kappa, eta, market.risk_aversion)
+    base = base_depth(market.execution_risk, kappa) + 0.5 * market.impact
+    # With unequal sides both quotes move towards the one that is filled less.
+    shift = 0.5 * (
+        log(market.ask_intensity / market.bid_intensity) / kappa
+        - (market.ask_cost - market.bid_cost)
+    )
+    if market.drift != 0.0:
+        shift += market.drift * slope / (
+            market.risk_aversion * market.volatility * market.volatility
+        )
+    bid[0] = base + market.bid_cost - shift + linear_skew(slope, inventory)
+    ask[0] = base + market.ask_cost + shift + linear_skew(slope, -inventory)
+    return isfinite(bid[0]) and isfinite(ask[0])
+
+
+def closed_form_quotes(
+    float64_t inventory_lots,
+    float64_t volatility,
+    float64_t kappa_per_bps,
+    float64_t intensity_per_sec,
+    float64_t risk_aversion_per_bps,
+    float64_t execution_risk_per_bps=0.0,
+    float64_t cost_bps=0.0,
+    float64_t drift_bps_per_sec=0.0,
+    float64_t impact_bps=0.0,
+):
+    """Return the depths of bid and ask for one inventory, by the form without bounds.
+
+    Parameters
+    ----------
+    inventory_lots : float
+        In lots of one order.
+    volatility, kappa_per_bps, intensity_per_sec, risk_aversion_per_bps : float
+        The market, as for `closed_form`.
+    execution_risk_per_bps, cost_bps, impact_bps : float
+        As for `closed_form`.
+    drift_bps_per_sec : float
+        Of the fair price, net of carry.
+
+    Returns
+    -------
+    tuple of two floats
+        Depth of the bid and of the ask, in bps of the fair price.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or outside its domain, costs leave no fill intensity, or a drift meets no
+        risk (its quotes are then at infinity).
+
+    Notes
+    -----
+    d0 + c + zeta/2 + s/2 +- (s n - mu s/(gamma sigma**2)), s = sigma sqrt(g/(2 kappa eta)).
+
+    Examples
+    --------
+    >>> bid, ask = closed_form_quotes(2.0, 1.5, 0.25, 0.5, 0.075)
+    >>> round(bid, 4), round(ask, 4)
+    (7.3864, 1.9682)
+    """
+    cdef Market market
+    cdef float64_t bid, ask
+    market.volatility = volatility
+    market.kappa = kappa_per_bps
+    market.bid_intensity = market.ask_intensity = intensity_per_sec
+    market.risk_aversion = risk_aversion_per_bps
+    market.execution_risk = execution_risk_per_bps
+    market.bid_cost = market.ask_cost = cost_bps
+    market.drift = drift_bps_per_sec
+    market.impact = impact_bps
+    check(&market)
+    if not isfinite(inventory_lots):
+        raise ValueError(f"inventory_lots must be finite: {inventory_lots}")
+    if not closed_quotes(&market, inventory_lots, &bid, &ask):
+        raise ValueError(
+            f"quotes are not finite: {bid}, {ask} (no fill intensity after costs, or a drift "
+            "without risk)"
+        )
+    return bid, ask
+
+
+cdef float64_t alpha_shift(
+    float64_t drift, float64_t rate, float64_t life
+) noexcept nogil:
+    # mu / (rate + 1/life), without a pole at no life.
+    return drift * life / (rate * life + 1.0) if life < INFINITY else drift / rate
+
+
+def alpha_shift_bps(
+    *, float64_t drift_bps_per_sec, float64_t rate_per_sec, float64_t life_secs=INFINITY
+):
+    """Return by how much both quotes move up for a drift that decays.
+
+    Parameters
+    ----------
+    drift_bps_per_sec : float
+        Present drift of the fair price net of carry: a signal's, or minus funding.
+    rate_per_sec : float
+        Rate at which inventory returns, `closed_form`'s third value, >= 0.
+    life_secs : float
+        Time over which the drift decays by e, > 0; inf for a constant drift, which needs a rate.
+
+    Returns
+    -------
+    float
+        mu / (rate + 1/life), in bps. The whole expected move is mu life: a slow signal is worth
+        only the fraction 1/(1 + rate life) of it.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or outside its domain.
+
+    Notes
+    -----
+    Within 3 to 6 % of the exact two-dimensional solution for lives of 2 to 500 s. A fair price
+    that contains the signal moves quotes by the whole of it: use one or the other.
+
+    Examples
+    --------
+    >>> alpha_shift_bps(drift_bps_per_sec=0.1, rate_per_sec=0.2, life_secs=5.0)
+    0.25
+    """
+    if not isfinite(drift_bps_per_sec):
+        raise ValueError(f"drift_bps_per_sec must be finite: {drift_bps_per_sec}")
+    if not 0.0 <= rate_per_sec < INFINITY:
+        raise ValueError(f"rate_per_sec must be >= 0 and finite: {rate_per_sec}")
+    if not 0.0 < life_secs:
+        raise ValueError(f"life_secs must be > 0: {life_secs}")
+    if life_secs == INFINITY and rate_per_sec == 0.0:
+        raise ValueError("rate_per_sec must be > 0 for a drift that does not decay: 0.0")
+    return alpha_shift(drift_bps_per_sec, rate_per_sec, life_secs)
 
 
 def finite_horizon_slope_bps(

@@ -463,7 +463,7 @@ cdef class FiniteHorizon:
 
     cdef bint sum_series(self, float64_t secs) noexcept nogil:
         # v(h) = e**(-s h) sum of (B h)**j v / j!, B = s - M >= 0. False if doubles cannot hold it.
-        cdef int rows = self._rows, i, j, chunk, chunks
+        cdef int rows = self._rows, i, j, chunks
         cdef int stride = <int> self.capacity + 3
         cdef float64_t* middle = &self._work[0]
         cdef float64_t* total = &self._work[stride]
@@ -486,7 +486,7 @@ cdef class FiniteHorizon:
             total[i] = exp(self._log[i] - top)
         self._work[2 * stride] = term[rows] = 0.0  # beyond the bounds there is nothing
         self._work[3 * stride] = following[rows] = 0.0
-        for chunk in range(chunks):
+        for _ in range(chunks):
             for i in range(rows):
                 term[i] = total[i]
             for j in range(1, MAX_TERMS):

