@@ -288,6 +288,13 @@ class Disconnected:
 
 
 @frozen
+class BudgetLevel:
+    """How much of the address's actions is left; told at each mark that is passed, either way."""
+
+    remaining_fraction: float  # of all that the address may ever send, 0 to 1
+
+
+@frozen
 class StopRequested:
     """The operator wants out: cancel, prove, end."""
 
@@ -307,6 +314,7 @@ PrivateEvent = (
     | Fills
     | Connected
     | Disconnected
+    | BudgetLevel
     | StopRequested
 )
 

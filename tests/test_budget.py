@@ -18,6 +18,7 @@ from hypermm.hyperliquid.budget import (
     SOCKET_MESSAGES,
     THROTTLED_NS,
     Budget,
+    Need,
     Window,
     address_cost,
     rest_weight,
@@ -89,8 +90,6 @@ def test_the_count_of_the_exchange_is_taken_over(payload):
     budget.learn(payload)
 
     assert (budget.used, budget.limit) == (payload["nRequestsUsed"], payload["nRequestsCap"])
-    assert budget.is_learnt
-    assert not budget.is_tight
 
 
 def test_what_was_sent_after_the_question_is_added_to_the_answer():
@@ -122,7 +121,7 @@ def test_a_count_that_is_no_count_changes_nothing(payload):
     with pytest.raises(WireError, match="userRateLimit"):
         budget.learn(payload)
 
-    assert (budget.used, budget.limit, budget.is_learnt) == (0, 10_000, False)
+    assert (budget.used, budget.limit, budget.take_level()) == (0, 10_000, None)
 
 
 def test_op11_placing_stops_at_five_percent_and_reducing_at_nothing():
@@ -134,7 +133,6 @@ def test_op11_placing_stops_at_five_percent_and_reducing_at_nothing():
     assert "address budget" in budget.check(UpdateLeverage(1, 3, True), 0)
     assert budget.check(place(1, is_reduce_only=True), 0) is None
     assert budget.check(cancel(40), 0) is None
-    assert budget.is_tight
 
 
 def test_op11_an_empty_purse_pays_for_one_action_in_ten_seconds():
@@ -172,14 +170,38 @@ def test_a_refusal_for_too_many_requests_teaches_the_counts():
     """The exchange's own text is a fresher reading than ours."""
     budget = Budget()
 
-    is_learnt = budget.learn_refusal(
+    budget.learn_refusal(
         "Too many cumulative requests sent (37986 > 10436) for cumulative volume traded $437.92. "
-        "Place taker orders to free up 1 request per USDC traded."
+        "Place taker orders to free up 1 request per USDC traded.",
+        Need.PLACE,
     )
+    budget.learn_refusal("Insufficient margin to place order. asset=0", Need.PLACE)
 
-    assert is_learnt
     assert (budget.used, budget.limit) == (37_986, 10_436)
-    assert not budget.learn_refusal("Insufficient margin to place order. asset=0")
+
+
+def test_the_refusal_of_a_cancel_does_not_raise_the_limit():
+    """Its second number may be the limit of cancels; placing up to there would be refused."""
+    budget = Budget()
+    refusal = "Too many cumulative requests sent (20001 > 20000) for cumulative volume traded $0."
+
+    budget.learn_refusal(refusal, Need.CANCEL)
+
+    assert (budget.used, budget.limit) == (20_001, 10_000)
+
+
+def test_op11_a_level_is_told_once_at_each_mark_and_after_each_reading():
+    """OP-11: 50, 20 and 5 %, downward and upward again."""
+    budget, told = Budget(), []
+
+    for used, volume in ((0, 0), (5_000, 0), (5_001, 0), (5_002, 0), (9_600, 0), (0, 200), (0, 9)):
+        budget.used += max(used - budget.used, 0)
+        budget.add_volume(volume)
+        told.append(budget.take_level())
+    budget.learn({"nRequestsUsed": 0, "nRequestsCap": 10_000})
+
+    assert told == [None, None, 0.4999, None, 0.04, 600 / 10_200, None]
+    assert (budget.take_level(), budget.take_level()) == (1.0, None)
 
 
 def test_op02_after_a_429_only_cancels_go_out_for_a_while():

@@ -36,6 +36,7 @@ from hypermm.messages import (
     ActionDenied,
     ActionLost,
     ActionReply,
+    BudgetLevel,
     CancelOrders,
     Connected,
     Disconnected,
@@ -476,7 +477,7 @@ def test_md04_a_thousand_closes_leave_nothing_behind():
     assert sum(isinstance(event, Disconnected) for event in private) == 1_000
     assert sum(isinstance(e, ActionLost | ActionDenied) for e in private) == 1_000
     assert not [item for item in queued if not isinstance(item, Post)]
-    assert session.requests.in_flight <= 1  # the reading of the limits
+    assert session.requests.deadline_ns is None  # nothing more than the host's minute allows
 
 
 # Frames that are not what they should be.
@@ -856,8 +857,9 @@ def test_op11_what_the_budget_refuses_is_denied_and_never_signed():
     session.send([place(1), CancelOrders(2, (7,))], 0, WALL_MS)
 
     assert session.has_batch
-    [denied] = session.take_batch().private
+    denied, level = session.take_batch().private
     assert isinstance(denied, ActionDenied)
+    assert isinstance(level, BudgetLevel)
     [cancel] = frames(session)
     assert cancel["request"]["payload"]["nonce"] == WALL_MS
 
@@ -886,6 +888,12 @@ def test_op11_the_exchange_s_count_is_read_every_minute_and_from_refusals():
     session.reply(post.id, 200, text({"nRequestsUsed": 231, "nRequestsCap": 10357}), 1)
     assert (budget.used, budget.limit) == (231 + 4, 10_357)
 
+    refusal = "Too many cumulative requests sent (20715 > 20714) for cumulative volume"
+    session.send([CancelOrders(2, (1,))], 1, WALL_MS)
+    [cancel_id] = sent_ids(session)
+    session.receive(post_reply(cancel_id, {"status": "err", "response": refusal}), 2)
+    assert (budget.used, budget.limit) == (20_715, 10_357)  # the other is the limit of cancels
+
     refusal = "Too many cumulative requests sent (37986 > 10436) for cumulative volume"
     session.receive(post_reply(action_id, {"status": "err", "response": refusal}), 2)
     assert (budget.used, budget.limit) == (37_986, 10_436)
@@ -893,6 +901,34 @@ def test_op11_the_exchange_s_count_is_read_every_minute_and_from_refusals():
     session.receive(bbo(), LIMITS_INTERVAL_NS)
     session.tick(LIMITS_INTERVAL_NS)
     assert any(isinstance(i, Post) and b"userRateLimit" in i.body for i in session.take_outbox())
+
+
+def test_op11_the_engine_is_told_what_the_address_has_left():
+    """OP-11: the engine quotes less or only reduces, so it has to see each mark passed."""
+    budget = Budget()
+    session = ready_session(budget=budget)
+
+    def levels():
+        events = session.take_batch().private
+        return [e.remaining_fraction for e in events if isinstance(e, BudgetLevel)]
+
+    budget.used = 4_999
+    session.send([place(1)], 0, WALL_MS)
+    assert levels() == []
+    session.send([place(2)], 0, WALL_MS)
+    assert levels() == [0.4999]
+
+    session.take_outbox()
+    session.receive(bbo(), LIMITS_INTERVAL_NS)
+    session.tick(LIMITS_INTERVAL_NS)
+    [post] = [i for i in session.take_outbox() if b"userRateLimit" in getattr(i, "body", b"")]
+    session.reply(post.id, 200, text({"nRequestsUsed": 9_700, "nRequestsCap": 10_000}), 1)
+    assert levels() == [0.03]
+
+    budget.add_volume(300.0)
+    session.receive(fills(1), LIMITS_INTERVAL_NS)
+    [after] = levels()
+    assert after == budget.remaining_fraction > 0.05
 
 
 def test_a_cancel_takes_http_when_too_many_posts_are_in_flight():
@@ -1045,5 +1081,5 @@ def test_op01_every_action_ends_exactly_once(steps):
     ended += [e.id for e in session.take_batch().private if hasattr(e, "id") and e.id]
 
     assert sorted(ended) == list(range(1, next_id))
-    assert session.requests.in_flight == 0
+    assert session.requests.deadline_ns is None
     assert budget.posts_in_flight == 0

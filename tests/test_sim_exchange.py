@@ -683,7 +683,13 @@ def test_the_address_budget_refuses_orders_before_cancels(venue):
         "Too many cumulative requests sent (10002 > 10000) for cumulative volume traded $0.00. "
         "Place taker orders to free up 1 request per USDC traded."
     )
-    assert venue.act(ALICE, {"type": "cancel", "cancels": [{"a": 0, "o": 1}]})["status"] == "ok"
+    cancel = {"type": "cancel", "cancels": [{"a": 0, "o": 1}]}
+    assert venue.act(ALICE, cancel)["status"] == "ok"
+
+    account.requests = 20_000
+    reply = venue.act(ALICE, cancel)
+
+    assert "sent (20001 > 10000) for" in reply["response"]
 
 
 def test_traded_volume_pays_for_requests(venue):

@@ -29,6 +29,7 @@ from hypermm.messages import (
     ActionLost,
     ActionReply,
     Batch,
+    BudgetLevel,
     Connected,
     Disconnected,
     Fill,
@@ -325,6 +326,8 @@ class Engine:
                     reason=reason,
                     orders_in_doubt=len(orders),
                 )
+            case BudgetLevel():
+                pass
             case StopRequested(reason):
                 self._apply_stop(reason)
 

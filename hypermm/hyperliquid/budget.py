@@ -33,8 +33,8 @@ MINUTE_NS: Final = 60 * NS_PER_SEC
 START_ACTIONS: Final = 10_000
 CANCEL_EXTRA_ACTIONS: Final = 100_000  # cancels: min(limit + this, 2 x limit)
 EMPTY_INTERVAL_NS: Final = 10 * NS_PER_SEC  # one action each, once the purse is empty
-TIGHT_FRACTION: Final = 0.20  # below: requote less
 CANCEL_ONLY_FRACTION: Final = 0.05  # below: only cancels, and orders that reduce
+LEVEL_MARKS: Final = (0.50, 0.20, CANCEL_ONLY_FRACTION)  # passing one is told
 
 # Per host, over one minute. What is kept back is for cancels (and pings) alone.
 REST_WEIGHT: Final = 1_200
@@ -155,7 +155,8 @@ class Budget:
         self.actions_spent = 0  # by this process; tells what a late reading does not hold yet
         self._limit_read = start_actions
         self._volume_usd = 0.0  # traded since that reading; only whole dollars count
-        self._is_learnt = False
+        self._marks_passed = 0  # as told last
+        self._is_read = False  # from the exchange, and not told yet
         self._last_action_ns: int | None = None
         self._throttled_until_ns: int | None = None
         self._rest = Window(REST_WEIGHT)
@@ -182,23 +183,14 @@ class Budget:
         """Share of the address's actions that is left."""
         return self.remaining / max(self.limit, 1)
 
-    @property
-    def is_tight(self) -> bool:
-        """Whether quotes should change less often."""
-        return self.remaining_fraction < TIGHT_FRACTION
-
-    @property
-    def is_learnt(self) -> bool:
-        """Whether the exchange's own count was read."""
-        return self._is_learnt
-
-    def rest_weight_spent(self, now_ns: int) -> int:
-        """Return the weight of the last minute's requests."""
-        return self._rest.spent(now_ns)
-
-    def messages_spent(self, now_ns: int) -> int:
-        """Return the WebSocket messages of the last minute."""
-        return self._messages.spent(now_ns)
+    def take_level(self) -> float | None:
+        """Return `remaining_fraction` if it passed a mark or was read anew, once; None if not."""
+        fraction = self.remaining_fraction
+        passed = sum(fraction < mark for mark in LEVEL_MARKS)
+        if passed == self._marks_passed and not self._is_read:
+            return None
+        self._marks_passed, self._is_read = passed, False
+        return fraction
 
     def check(self, action: Action, now_ns: int, *, by_socket: bool = False) -> str | None:
         """Say why an action has to stay here, or None if it may be sent.
@@ -276,13 +268,18 @@ class Budget:
                 raise WireError(f"userRateLimit counts must be integers >= 0: {value!r:.60}")
         self._adopt(int(used or 0) + spent_since, int(cap or 0))
 
-    def learn_refusal(self, text: str) -> bool:
-        """Take over the counts in a refusal for too many requests; False if it is another text."""
+    def learn_refusal(self, text: str, need: Need) -> None:
+        """Take over the counts in a refusal for too many requests; other texts change nothing.
+
+        The limit in the refusal of a cancel may be that of cancels, so ours stays.
+        """
         found = _OVER_LIMIT.search(text)
         if found is None:
-            return False
-        self._adopt(int(found[1]), int(found[2]))
-        return True
+            return
+        if need is Need.CANCEL:
+            self.used, self._is_read = int(found[1]), True
+        else:
+            self._adopt(int(found[1]), int(found[2]))
 
     def learn_throttled(self, now_ns: int) -> None:
         """Keep to cancels for a while: the exchange answered that the host asked too much."""
@@ -293,7 +290,7 @@ class Budget:
         self.used = used
         self._limit_read = limit
         self._volume_usd = 0.0
-        self._is_learnt = True
+        self._is_read = True
 
     def _address_reason(self, need: Need, cost: int, now_ns: int) -> str | None:
         """Say why the address cannot pay for `cost` actions."""

@@ -28,6 +28,7 @@ from hypermm.messages import (
     ActionDenied,
     ActionLost,
     ActionReply,
+    BudgetLevel,
     CancelOids,
     CancelOrders,
     Fill,
@@ -135,11 +136,6 @@ class Requests:
         self._last_id = 0
 
     @property
-    def in_flight(self) -> int:
-        """How many requests wait for their answer."""
-        return len(self._pending)
-
-    @property
     def deadline_ns(self) -> int | None:
         """When the oldest request is given up; None if nothing is in flight."""
         oldest = next(iter(self._pending.values()), None)
@@ -195,6 +191,12 @@ class Requests:
                 self._budget.learn_throttled(now_ns)
             self._lose(post_id, f"post answered by {kind}: {text}")
 
+    def tell_budget(self) -> None:
+        """Tell the engine how much the address has left, if that passed a mark."""
+        level = self._budget.take_level()
+        if level is not None:
+            self._tell(BudgetLevel(level))
+
     def expire(self, now_ns: int) -> None:
         """Give up what has waited too long."""
         for post_id, pending in tuple(self._pending.items()):
@@ -227,6 +229,7 @@ class Requests:
             vault=self._vault,
         )
         self._budget.spend(action, now_ns, by_socket=by_socket)
+        self.tell_budget()
         self.counters.sent += 1
         post_id = self._expect(action, now_ns, by_socket=by_socket)
         self._queue(
@@ -257,11 +260,12 @@ class Requests:
                 case None:
                     since = self._budget.actions_spent - pending.actions_spent
                     self._budget.learn(payload, spent_since=since)
+                    self.tell_budget()
                     self._finish(post_id)
                 case PlaceOrders() | CancelOrders() | CancelOids() | UpdateLeverage() as action:
                     reply = wire.decode_reply(action, payload, self._instrument)
                     self._finish(post_id)
-                    self._learn_refusal(reply)
+                    self._learn_refusal(action, reply)
                     self._tell(reply)
                 case ReadFills() as action:
                     page = wire.decode_read(action, payload, self._instrument)
@@ -288,11 +292,12 @@ class Requests:
             return
         self._send_read(evolve(action, since_ms=last_ms), now_ns, fills=fills, pages=pages)
 
-    def _learn_refusal(self, reply: ActionReply) -> None:
+    def _learn_refusal(self, action: SignedAction, reply: ActionReply) -> None:
         """Let the budget read a refusal for too many requests."""
         for outcome in reply.outcomes:
             if isinstance(outcome, Refused):
-                self._budget.learn_refusal(outcome.text)
+                self._budget.learn_refusal(outcome.text, need_of(action))
+                self.tell_budget()
                 return
 
     def _finish(self, post_id: int) -> _Pending:

@@ -351,6 +351,7 @@ class Session:
         for fill in fills:
             self._budget.add_volume(self._instrument.notional_usd(fill.price, fill.size))
             self._tell(fill)
+        self._requests.tell_budget()
 
     def _receive_acknowledgement(self, data: Subscribed, now_ns: int) -> None:
         """Take the answer to a subscription."""

@@ -81,7 +81,7 @@ class Clerk:
         if self._rules.has_address_budget and used > most:
             now_ms = self._desk.now_ms
             if now_ms - account.over_budget_ms < rules.OVER_BUDGET_PAUSE_MS:
-                raise ActionRefusedError(refusals.over_budget(used, most, account.volume))
+                raise ActionRefusedError(refusals.over_budget(used, cap, account.volume))
             account.over_budget_ms = now_ms
         account.requests = used
 

@@ -26,6 +26,7 @@ from hypermm.messages import (
     ActionLost,
     ActionReply,
     Batch,
+    BudgetLevel,
     CancelOids,
     CancelOrders,
     Connected,
@@ -334,13 +335,13 @@ class Bot:
             link.now_ns = max(link.now_ns, until_ns)
 
     def wake(self, windows: list[Rows], private: tuple[PrivateEvent, ...]) -> None:
-        """Step once for all that has arrived; what gate or budget deny comes back at once."""
-        denied = self._step(Batch(join(windows), private))
-        while denied and not self.is_done:
-            denied = self._step(Batch(EMPTY, denied))
+        """Step once for all that has arrived; what gate or budget say comes back at once."""
+        told = self._step(Batch(join(windows), private))
+        while told and not self.is_done:
+            told = self._step(Batch(EMPTY, told))
 
     def _step(self, batch: Batch) -> tuple[PrivateEvent, ...]:
-        """Step the engine, send what gate and budget let out, return what they denied."""
+        """Step the engine, send what gate and budget let out, return what they say to it."""
         now_ns = self.link.now_ns
         self._count_step(now_ns)
         self._account(batch.private, now_ns)
@@ -348,21 +349,24 @@ class Bot:
         notices = self.engine.take_notices()
         self.gate.observe(batch.rows)
         allowed, refused = self.gate.check(actions, now_ns)
-        denied: list[PrivateEvent] = list(refused)
+        told: list[PrivateEvent] = list(refused)
         sent: list[Action] = []
         for action in allowed:
             reason = self.budget.check(action, now_ns, by_socket=is_signed(action))
             if reason is not None:
                 kind = ActionDenied if is_signed(action) else ReadFailed
-                denied.append(kind(action.id, reason))
+                told.append(kind(action.id, reason))
                 continue
             self.budget.spend(action, now_ns, by_socket=is_signed(action))
             nonce = self.nonces.next(self.link.wall_ms) if is_signed(action) else 0
             self.link.send(action, nonce)
             sent.append(action)
+        level = self.budget.take_level()
+        if level is not None:
+            told.append(BudgetLevel(level))
         if self._on_step is not None:
             self._on_step(batch, sent, notices)
-        return tuple(denied)
+        return tuple(told)
 
     def _count_step(self, now_ns: int) -> None:
         self.steps += 1
