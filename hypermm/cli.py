@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +18,8 @@ from hypermm.errors import (
     RecordingError,
     StartRefusedError,
     UnreachableError,
+    redact,
+    shown,
 )
 
 # An ordinary one: in ten minutes of BTC the default ladder is hit three or four times a side, where
@@ -48,22 +51,20 @@ SETTINGS: tuple[tuple[str, str, type, str], ...] = (
     ("--log-format", "logging.format", str, "pretty, json or compact"),
 )
 
-_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
-
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors end with status 2 and never echo what looks like a key."""
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and leave."""
-        self.exit(2, f"hypermm: {_HEX.sub('(hidden)', message)}\n  -> try: hypermm --help\n")
+        self.exit(2, f"hypermm: {redact(message)}\n  -> try: hypermm --help\n")
 
 
 def duration_secs(text: str) -> float:
     """Read a duration such as `60s`, `10m` or `1.5h`."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 60s, 10m or 1h")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a duration such as 60s, 10m or 1h")
     return float(match[1]) * {None: 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -71,7 +72,7 @@ def funding(text: str) -> tuple[str, float]:
     """Read ADDRESS=USDC."""
     match = re.fullmatch(r"(0x[0-9a-fA-F]{40})=([0-9]{1,12}(?:\.[0-9]{1,6})?)", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not ADDRESS=USDC, as 0xabc...=10000")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not ADDRESS=USDC, as 0xabc...=10000")
     return match[1].lower(), float(match[2])
 
 
@@ -92,7 +93,7 @@ PROCESS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
 def seed(text: str) -> int:
     """Read a seed."""
     if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number of up to 18 digits")
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not a whole number of up to 18 digits")
     return int(text)
 
 
@@ -305,11 +306,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not __debug__:
         print("hypermm: python -O switches off checks that must stay on", file=sys.stderr)
         return 2
+    # Kernels of different builds do not fit together: what they share has another layout.
+    warnings.filterwarnings("error", message=".*size changed", category=RuntimeWarning)
     args = _parser().parse_args(argv)
     try:
         return FUNCTIONS[args.command or "run"](args)
     except HypermmError as error:
-        print(f"hypermm: {error}", file=sys.stderr)
+        print(f"hypermm: {redact(str(error))}", file=sys.stderr)
         return next(status for kind, status in STATUS.items() if isinstance(error, kind))
     except KeyboardInterrupt:
         return 130
+    finally:
+        _let_go()
+
+
+def _let_go() -> None:
+    """Flush what was printed; a reader of the pipe who has left is no error of ours."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -16,13 +16,12 @@ from typing import Any, cast, get_args
 import cattrs
 import tomlkit
 from attrs import Attribute, Factory, field, fields, frozen, has
-from tomlkit.exceptions import ParseError, TOMLKitError
+from tomlkit.exceptions import TOMLKitError
 
-from hypermm.errors import ConfigError
+from hypermm.errors import ConfigError, redact, shown
 
 MAX_FILE_BYTES = 1 << 20
 DEFAULT_FILE = "market_maker.toml"
-NETWORKS = ("mainnet", "testnet", "localhost")
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 LOG_FORMATS = ("pretty", "json", "compact")
 STRATEGIES = ("symmetric", "inventory_aware", "glft", "ladder")
@@ -43,7 +42,7 @@ def number(
             return
         inside = (low < value if above_low else low <= value) and value <= high
         if not inside:  # NaN compares false and lands here
-            raise _FindingError(f"{attribute.name} = {value} is outside its range: {bounds}")
+            raise _FindingError(f"{attribute.name} = {shown(value)} is outside its range: {bounds}")
 
     metadata = {"doc": doc, "unit": unit, "range": bounds, "check": check}
     return field(default=default, validator=check, metadata=metadata)
@@ -57,7 +56,7 @@ def choice(default: str, options: tuple[str, ...], *, doc: str) -> Any:
             near = difflib.get_close_matches(str(value), options, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
             raise _FindingError(
-                f"{attribute.name} = {str(value)[:40]!r} is not one of {', '.join(options)}{meant}"
+                f"{attribute.name} = {shown(value)} is not one of {', '.join(options)}{meant}"
             )
 
     metadata = {"doc": doc, "unit": "", "range": ", ".join(options), "check": check}
@@ -69,7 +68,7 @@ def text(default: str, pattern: str, *, doc: str, form: str) -> Any:
 
     def check(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
         if not re.fullmatch(pattern, value):
-            raise _FindingError(f"{attribute.name} = {value[:60]!r} is not {form}")
+            raise _FindingError(f"{attribute.name} = {shown(value)} is not {form}")
 
     metadata = {"doc": doc, "unit": "", "range": form, "check": check}
     return field(default=default, validator=check, metadata=metadata)
@@ -352,8 +351,8 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
     try:
         # A byte-order mark is what some editors leave; it says nothing.
         document = tomlkit.parse(source.removeprefix("\ufeff")).unwrap()
-    except (ParseError, TOMLKitError) as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    except (TOMLKitError, ValueError) as error:  # a number of thousands of digits is the latter
+        raise ConfigError(f"{path}: not valid TOML: {redact(str(error))}") from None
     for dotted, value in (overrides or {}).items():
         *sections, key = dotted.split(".")
         table = document
@@ -372,6 +371,8 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
 
 
 def _read(path: Path) -> str:
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise ConfigError(f"{path}: cannot be read: not a plain file")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_FILE_BYTES + 1)
@@ -395,7 +396,7 @@ def _structure(
 ) -> object | None:
     """Build one section; what is wrong goes to `findings` and None comes back."""
     if not isinstance(table, Mapping):
-        findings.append(f"[{path.rstrip('.')}] must be a table, not {_shown(path, table)}")
+        findings.append(f"[{path.rstrip('.')}] must be a table, not {shown(table)}")
         return None
     known = {attribute.name: attribute for attribute in fields(kind)}
     before = len(findings)
@@ -404,7 +405,7 @@ def _structure(
             near = difflib.get_close_matches(str(name), known, n=1)
             meant = f"; did you mean {path}{near[0]}?" if near else ""
             line = _line(source, path, name)
-            findings.append(f"{line}{path}{name}: unknown key{meant}")
+            findings.append(f"{line}{path}{redact(str(name))}: unknown key{meant}")
     values = {}
     for name, attribute in known.items():
         if name not in table:
@@ -424,8 +425,8 @@ def _structure(
         except _FindingError as finding:
             findings.append(f"{_line(source, path, name)}{path}{finding}")
         except TypeError as error:
-            shown = "set" if attribute.metadata.get("secret") else _shown(name, table[name])
-            findings.append(f"{_line(source, path, name)}{path}{name} = {shown} {error}")
+            value = "set" if attribute.metadata.get("secret") else shown(table[name])
+            findings.append(f"{_line(source, path, name)}{path}{name} = {value} {error}")
     if len(findings) > before:
         return None
     try:
@@ -436,10 +437,6 @@ def _structure(
         line = next(filter(None, (_line(source, path, key) for key in keys)), "")
         findings.append(f"{line}{path}{finding}")
         return None
-
-
-def _shown(name: str, value: Any) -> str:
-    return "set" if "key" in name else repr(value)[:60]
 
 
 def _line(source: str, path: str, name: str) -> str:
@@ -459,9 +456,13 @@ def _line(source: str, path: str, name: str) -> str:
 def _to_float(value: Any, _: Any = None) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError("is not a number")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
         raise TypeError("is not a finite number")
-    return float(value)
+    return number
 
 
 def _to_int(value: Any, _: Any = None) -> int:

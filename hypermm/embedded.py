@@ -106,6 +106,11 @@ class Embedded:
         remembered = self._state.exchange()
         return remembered is None or not _is_running(remembered.pid)
 
+    async def abandon(self) -> None:
+        """End the exchange if this very run started it: nothing was traded on it."""
+        if self._process is not None:
+            await self.stop()
+
     async def stop(self) -> None:
         """End the exchange if it is ours."""
         remembered = self._state.exchange()

@@ -1,5 +1,21 @@
 """What went wrong, named by who must act. Messages say what, its value and what was expected."""
 
+import re
+
+SHOWN_CHARS = 60
+# A private key is 64 hex digits, or 77 decimal ones; an address is 40 and may be shown.
+_KEY_LIKE = re.compile(r"(?:0[xX])?[0-9a-fA-F]{41,}")
+
+
+def redact(text: str) -> str:
+    """Hide what may be a private key."""
+    return _KEY_LIKE.sub("(hidden)", text)
+
+
+def shown(value: object) -> str:
+    """Print a value from outside for an error text: hidden if it may be a key, and cut."""
+    return redact(repr(value))[:SHOWN_CHARS]
+
 
 class HypermmError(Exception):
     """Base of every error that hypermm raises on purpose.

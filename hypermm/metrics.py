@@ -39,8 +39,8 @@ GAUGES: tuple[tuple[str, str, Figure], ...] = (
     ("mm_max_position", "position limit, base units", lambda s, i: i.size_base(s.position_limit)),
     (
         "mm_inventory_utilization",
-        "position over its limit",
-        lambda s, _: s.position / s.position_limit if s.position_limit else 0.0,
+        "position over its limit, 0 to 1",
+        lambda s, _: abs(s.position) / s.position_limit if s.position_limit else 0.0,
     ),
     ("mm_daily_pnl", "P&L of the UTC day, USD", lambda s, _: s.ledger.day_pnl_usd),
     ("mm_realized_pnl", "P&L of closed trades, USD", lambda s, _: s.ledger.realised_usd),

@@ -6,6 +6,7 @@ and the error is reported.
 """
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -16,7 +17,7 @@ from hypermm import telemetry
 from hypermm.config import Config, MonitoringConfig
 from hypermm.embedded import Embedded, market_over
 from hypermm.engine import Engine, Mode, Snapshot
-from hypermm.errors import ConfigError, UnreachableError
+from hypermm.errors import ConfigError, HypermmError, UnreachableError
 from hypermm.gate import Gate
 from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.budget import Budget
@@ -62,6 +63,25 @@ class Exit(IntEnum):
     STOPPED_UNPROVED = 13
 
 
+class Say:
+    """Prints lines for a person, and never fails: the reader of a pipe may be gone.
+
+    Parameters
+    ----------
+    form : str
+        Form of the log lines; beside `json` they go to standard error, so that a parser of
+        standard output meets nothing else.
+    """
+
+    def __init__(self, form: str) -> None:
+        self._stream = sys.stderr if form == "json" else sys.stdout
+
+    def __call__(self, line: str, *, is_error: bool = False) -> None:
+        """Print one line."""
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr if is_error else self._stream, flush=True)
+
+
 def wall_ms() -> int:
     """Return the wall clock in ms since 1970: for nonces and names, never for timers."""
     return time.time_ns() // 1_000_000
@@ -79,7 +99,9 @@ class Runner:
         signer: Signer,
         state: StateDirectory,
         embedded: Embedded | None,
+        say: Say,
     ) -> None:
+        self._say = say
         start_ms = wall_ms()
         kept_nonce = state.nonce_high_water(start_ms)
         kept_day = state.day(start_ms)
@@ -156,7 +178,7 @@ class Runner:
                 if self._config.network.base_url not in ("mainnet", "testnet"):
                     workers.append(tasks.create_task(self._watch_market(), name="market"))
                 await self._over.wait()
-                for worker in workers:
+                for worker in (*workers, *self._posts):
                     worker.cancel()
         except ExceptionGroup as group:
             return await self._fail(group)
@@ -307,16 +329,18 @@ class Runner:
         await self._embedded.start(self._client)
 
     async def _fail(self, group: BaseExceptionGroup[Exception]) -> Exit:
-        """Cancel what may rest after a defect of ours, and say what happened."""
+        """Cancel what may rest after a defect of ours, and only then say what happened."""
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
-        telemetry.write_error("Internal error", error)
-        self._save()
         left = await self._sweep()
+        telemetry.write_error("Internal error", error)
+        with contextlib.suppress(HypermmError):  # the disk may be what failed
+            self._save()
         for line in left:
-            print(f"not proved gone: {line}", file=sys.stderr)
-        print("stopped by an internal error", file=sys.stderr)
+            self._say(f"not proved gone: {line}", is_error=True)
+        proof = "NOT all own orders proved gone" if left else "all own orders proved gone"
+        self._say(f"stopped by an internal error; {proof}", is_error=True)
         return Exit.INTERNAL
 
     async def _sweep(self) -> list[str]:
@@ -348,21 +372,27 @@ class Runner:
         value_usd = figures.position * figures.mark_price / 1e6
         size = instrument.print_size(last.position)
         fees, session, day = figures.fees_usd, figures.session_pnl_usd, figures.day_pnl_usd
-        counts = last.counters
-        print(f"\nposition  {size} {instrument.coin} ({value_usd:,.2f} USD)")
-        print(f"P&L       {session:+,.2f} USD after {fees:,.2f} USD fees; UTC day {day:+,.2f} USD")
-        print(
+        counts, say = last.counters, self._say
+        say(f"\nposition  {size} {instrument.coin} ({value_usd:,.2f} USD)")
+        say(f"P&L       {session:+,.2f} USD after {fees:,.2f} USD fees; UTC day {day:+,.2f} USD")
+        say(
             f"fills     {counts.buys} buys, {counts.sells} sells, "
             f"{figures.traded_usd:,.0f} USD traded"
         )
-        print(f"adverse selection  {_markouts(last)}")
-        for order in last.orders:
-            print(f"not proved gone: {order}", file=sys.stderr)
+        say(f"adverse selection  {_markouts(last)}")
+        if not last.is_proved:
+            for order in last.orders:
+                price, left = instrument.print_price(order.price), order.remaining
+                say(
+                    f"not proved gone: {order.side.name.lower()} {instrument.print_size(left)} at "
+                    f"{price}, cloid {order.cloid:#034x}",
+                    is_error=True,
+                )
         proof = "all own orders proved gone" if last.is_proved else "NOT all orders proved gone"
         if last.latch is not None:
-            print(f"killed    {last.latch.reason}; {proof}")
+            say(f"killed    {last.latch.reason}; {proof}")
             return Exit.KILLED if last.is_proved else Exit.KILLED_UNPROVED
-        print(f"stopped   {last.stop_reason}; {proof}", flush=True)
+        say(f"stopped   {last.stop_reason}; {proof}")
         return Exit.STOPPED if last.is_proved else Exit.STOPPED_UNPROVED
 
 

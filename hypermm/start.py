@@ -7,21 +7,24 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from hypermm import telemetry
 from hypermm.config import Config
 from hypermm.credentials import Credential, find_key
 from hypermm.embedded import Embedded
-from hypermm.errors import ConfigError, StartRefusedError, UnreachableError
+from hypermm.errors import ConfigError, StartRefusedError, UnreachableError, WireError
 from hypermm.hyperliquid import wire
-from hypermm.hyperliquid.client import Client, base_url, is_mainnet
+from hypermm.hyperliquid.client import NETWORKS, Client, base_url, is_mainnet
 from hypermm.hyperliquid.signing import Signer, address_of, parse_key
 from hypermm.instrument import Instrument
 from hypermm.journal import LocalState, StateDirectory, state_root
-from hypermm.messages import Level, Notice
-from hypermm.runner import Exit, Runner, wall_ms
+from hypermm.messages import AccountState, Level, Notice, ReadAccount
+from hypermm.runner import Exit, Runner, Say, wall_ms
+from hypermm.telemetry import escaped
 
 LOCALHOST = "localhost"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def run(
@@ -49,30 +52,18 @@ def run(
         If the exchange does not answer.
     """
     telemetry.start_logging(level=config.logging.level, form=config.logging.format, file=log_file)
-    url = base_url(config.network.base_url)
-    is_local = config.network.base_url == LOCALHOST
-    if market is not None and not is_local:
+    where = Place(config, environ)
+    if market is not None and where.local is None:
         raise ConfigError(
             "--market belongs to the embedded exchange", hint="use it with --network localhost"
         )
-    state_path = state_root(environ)
-    local = LocalState(state_path) if is_local else None
-    key = _key(config, config_path, key_argument, environ, local, accepts_risk=accepts_key_risk)
-    account = address_of(key)
-    with StateDirectory(state_path, _state_name(config, url), account) as state:
-        latch = state.latch()
-        if latch is not None:
-            raise StartRefusedError(
-                f"the kill switch was triggered: {latch.reason}",
-                hint="find the cause, then allow quoting again with: python -m hypermm clear-kill",
-            )
-        embedded = None
-        if local is not None:
-            port = int(url.rsplit(":", 1)[1])
-            embedded = Embedded(local, port=port, market=market, account=account)
-        main = _main(config, url, key, account, state, embedded, duration_secs)
-        with asyncio.Runner(loop_factory=_loop_factory()) as loop:
-            return int(loop.run(main))
+    key = _key(config, config_path, key_argument, environ, where, accepts_risk=accepts_key_risk)
+    embedded = None
+    if where.local is not None:
+        port = int(where.url.rsplit(":", 1)[1])
+        embedded = Embedded(where.local, port=port, market=market, account=address_of(key))
+    with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+        return int(loop.run(_main(config, where, key, embedded, duration_secs)))
 
 
 def clear_kill(
@@ -83,15 +74,17 @@ def clear_kill(
     environ: Mapping[str, str],
 ) -> str:
     """Remove the kill latch of the account; returns what to tell the operator."""
-    url = base_url(config.network.base_url)
-    state_path = state_root(environ)
-    local = LocalState(state_path) if config.network.base_url == LOCALHOST else None
-    key = _key(config, config_path, key_argument, environ, local, accepts_risk=True)
-    with StateDirectory(state_path, _state_name(config, url), address_of(key)) as state:
+    where = Place(config, environ)
+    key = _key(config, config_path, key_argument, environ, where, accepts_risk=True)
+    account = asyncio.run(_account_if_reachable(where, address_of(key)))
+    with where.state(account) as state:
         latch = state.clear_latch()
     if latch is None:
         return "no kill latch stands"
-    return f"cleared; the kill switch had been triggered: {latch.reason}"
+    return (
+        f"cleared; the kill switch had been triggered: {escaped(latch.reason)}\n"
+        "a loss of the same UTC day still counts: it would trigger again at once"
+    )
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -102,10 +95,37 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _state_name(config: Config, url: str) -> str:
-    """Name the network in the state directory; an exchange of one's own by its address."""
-    name = config.network.base_url
-    return url.split("://", 1)[1].replace(":", "_") if "://" in name else name
+class Place:
+    """The network of a run: its address, its name on disk, its state.
+
+    Parameters
+    ----------
+    config : Config
+        Its `network` section counts.
+    environ : mapping of str to str
+        Where the state directory is found.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
+        self.url = base_url(config.network.base_url)
+        self._root = state_root(environ)
+        # However the address is written, one exchange has one latch, one lock and one nonce.
+        parts = urlsplit(self.url)
+        host = "localhost" if parts.hostname in LOOPBACK else str(parts.hostname)
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        named = {url: name for name, url in NETWORKS.items()}
+        self.name = named.get(f"{parts.scheme}://{host}:{port}".removesuffix(":443"), "")
+        self.name = self.name or f"{host}_{port}".replace(":", "-")
+        self.local = LocalState(self._root) if config.network.base_url == LOCALHOST else None
+
+    @property
+    def is_mainnet(self) -> bool:
+        """Whether real money is traded there."""
+        return is_mainnet(self.url)
+
+    def state(self, account: str) -> StateDirectory:
+        """Return the state of an account there."""
+        return StateDirectory(self._root, self.name, account)
 
 
 def _key(
@@ -113,7 +133,7 @@ def _key(
     config_path: Path | None,
     argument: str | None,
     environ: Mapping[str, str],
-    local: LocalState | None,
+    where: Place,
     *,
     accepts_risk: bool,
 ) -> bytes:
@@ -124,8 +144,8 @@ def _key(
         file=config_path,
         file_key=config.network.private_key,
     )
-    if found is None and local is not None:
-        found = Credential(local.key(wall_ms()), "the state directory", is_exposed=False)
+    if found is None and where.local is not None:
+        found = Credential(where.local.key(wall_ms()), "the state directory", is_exposed=False)
     if found is None:
         raise ConfigError(
             "Private key not set",
@@ -133,7 +153,7 @@ def _key(
             "to [network] private_key of the configuration file;\n     or trade on an exchange of "
             "your own, which needs none: python -m hypermm run --network localhost",
         )
-    if found.is_exposed and config.network.base_url == "mainnet" and not accepts_risk:
+    if found.is_exposed and where.is_mainnet and not accepts_risk:
         raise ConfigError(
             f"the key of a mainnet account comes from {found.source}, where others may see it",
             hint="use the variable HYPERLIQUID_PRIVATE_KEY, or add --accept-key-risk",
@@ -155,32 +175,60 @@ async def _info(client: Client, request: dict[str, Any]) -> Any:
     return wire.parse_json(body)
 
 
+async def _account(client: Client, address: str) -> str:
+    """Return the account that the key acts for: an API wallet's master, or the address itself."""
+    role = await _info(client, {"type": "userRole", "user": address})
+    if isinstance(role, dict) and role.get("role") == "agent":
+        return str(role["data"]["user"]).lower()
+    return address
+
+
+async def _account_if_reachable(where: Place, address: str) -> str:
+    client = Client(where.url)
+    try:
+        return await _account(client, address)
+    except (UnreachableError, WireError):
+        return address
+    finally:
+        await client.close()
+
+
 async def _main(
     config: Config,
-    url: str,
+    where: Place,
     key: bytes,
-    account: str,
-    state: StateDirectory,
     embedded: Embedded | None,
     duration_secs: float | None,
 ) -> Exit:
-    client = Client(url)
+    client = Client(where.url)
     try:
         try:
             if embedded is not None:
                 await embedded.ensure(client)
-            loop = await _prepare(config, client, key, account, state, embedded)
+            account = await _account(client, address_of(key))
+            with where.state(account) as state:
+                _refuse_latched(state)
+                runner = await _prepare(config, client, key, account, state, embedded)
+                status = await runner.run(duration_secs)
         except BaseException:
             if embedded is not None:
-                await embedded.stop()
+                await embedded.abandon()
             raise
-        status = await loop.run(duration_secs)
         # What is not proved gone is to be found again by the next run.
         if embedded is not None and status in (Exit.STOPPED, Exit.KILLED):
             await embedded.stop()
         return status
     finally:
         await client.close()
+
+
+def _refuse_latched(state: StateDirectory) -> None:
+    latch = state.latch()
+    if latch is not None:
+        raise StartRefusedError(
+            f"the kill switch was triggered: {escaped(latch.reason)}",
+            hint="find the cause, then allow quoting again with: python -m hypermm clear-kill",
+        )
 
 
 async def _prepare(
@@ -194,24 +242,32 @@ async def _prepare(
     """Read what the loop needs to know of the market and the account, and say it."""
     meta = await _info(client, {"type": "meta"})
     instrument = wire.instrument(meta, config.trading.asset, decimals_cap=config.trading.decimals)
-    balance = await _info(client, {"type": "clearinghouseState", "user": account})
-    _introduce(client.url, embedded, instrument, account, balance)
+    read = ReadAccount(0)
+    payload = await _info(client, wire.encode_read(read, account, instrument.dex))
+    balance = wire.decode_read(read, payload, instrument)
+    assert isinstance(balance, AccountState), f"the answer to {read} is {balance}"
+    say = Say(config.logging.format)
+    _introduce(say, client.url, embedded, instrument, account, balance.account_value_usd)
     signer = Signer(key, is_mainnet=is_mainnet(client.url))
-    return Runner(config, client, instrument, account, signer, state, embedded)
+    return Runner(config, client, instrument, account, signer, state, embedded, say)
 
 
 def _introduce(
-    url: str, embedded: Embedded | None, instrument: Instrument, account: str, balance: Any
+    say: Say,
+    url: str,
+    embedded: Embedded | None,
+    instrument: Instrument,
+    account: str,
+    value_usd: float,
 ) -> None:
     """Print one line each for exchange, market and account."""
     kind = ""
     if embedded is not None:
         kind = f" (embedded, {embedded.spec} market)" if embedded.is_ours else " (already running)"
-    value = float(balance["marginSummary"]["accountValue"])
-    print(f"exchange  {url}{kind}")
-    print(
+    say(f"exchange  {url}{kind}")
+    say(
         f"market    {instrument.coin}: prices of 5 figures and at most "
         f"{instrument.price_decimals} decimals, lot {instrument.print_size(1)}, "
         f"leverage up to {instrument.max_leverage}"
     )
-    print(f"account   {account}: {value:,.2f} {instrument.collateral}", flush=True)
+    say(f"account   {account}: {value_usd:,.2f} {instrument.collateral}")

@@ -4,6 +4,7 @@ A line has a fixed event name and fields whose names end in their units. Text fr
 escaped, so that a line stays a line. Nothing here is called on the decision path.
 """
 
+import contextlib
 import json
 import logging
 import sys
@@ -14,19 +15,22 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
 
-from hypermm.errors import ConfigError
+from hypermm.errors import ConfigError, redact
 from hypermm.messages import Level, Notice
 
 LOGGER = logging.getLogger("hypermm")
 MAX_FIELD_CHARS = 2048
+FILE_MODE = 0o640
 
 for _level in Level:
     logging.addLevelName(_level.value, _level.name)
 
 
 def escaped(text: str) -> str:
-    """Escape control characters and cut at `MAX_FIELD_CHARS`."""
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """Escape control characters, hide what may be a key, and cut at `MAX_FIELD_CHARS`."""
+    clean = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in redact(text)
+    )
     return clean if len(clean) <= MAX_FIELD_CHARS else clean[:MAX_FIELD_CHARS] + "…"
 
 
@@ -45,6 +49,21 @@ def _pairs(fields: Mapping[str, Any]) -> str:
         text = escaped(value if isinstance(value, str) else json.dumps(value, default=str))
         parts.append(f"{name}={json.dumps(text) if ' ' in text or not text else text}")
     return " ".join(parts)
+
+
+class _File(WatchedFileHandler):
+    """A log file of mode 0640 that is opened anew after a rotation, and never raises."""
+
+    def _open(self) -> Any:
+        stream = super()._open()
+        Path(self.baseFilename).chmod(FILE_MODE)
+        return stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # the folder is gone or the disk is full: trading goes on without a log
+            self.handleError(record)
 
 
 class PrettyFormatter(logging.Formatter):
@@ -105,8 +124,7 @@ def start_logging(*, level: str, form: str, file: Path | None) -> None:
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            handler = WatchedFileHandler(file, encoding="utf-8")
-            file.chmod(0o640)
+            handler = _File(file, encoding="utf-8")
         except OSError as error:
             raise ConfigError(
                 f"log file {file} cannot be written: {error.strerror}",
@@ -131,8 +149,9 @@ def write(notice: Notice) -> None:
 def reopen() -> None:
     """Open the log file anew, after a rotation has renamed it."""
     for handler in LOGGER.handlers:
-        if isinstance(handler, WatchedFileHandler):
-            handler.reopenIfNeeded()
+        if isinstance(handler, _File):
+            with contextlib.suppress(OSError):
+                handler.reopenIfNeeded()
 
 
 def write_error(event: str, error: BaseException) -> None:

@@ -66,14 +66,49 @@ def test_every_option_sets_its_setting(option, path, capsys):
         ("exchange", "--fund", KEY),
         ("--leverage", KEY),
         ("--duration", KEY),
+        ("--network", KEY),
+        ("--network", KEY[2:]),
+        ("--asset", KEY),
+        ("--log-level", KEY),
+        ("--log-level", KEY[2:]),
+        ("-c", KEY),
+        ("exchange", "--market", KEY),
+        ("backtest", KEY),
     ],
 )
 def test_a_mistyped_option_never_echoes_a_key(arguments, capsys):
     """A key pasted in the wrong place must not land in a terminal's log."""
     assert status_of(*arguments) == 2
     shown = capsys.readouterr()
-    assert KEY[2:] not in shown.out + shown.err
+    assert KEY[2:34] not in shown.out + shown.err
     assert "Traceback" not in shown.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"[trading]\nasset = '{KEY}'",
+        f"[trading]\ntarget_liquidity = '{KEY[2:]}'",
+        f"[trading]\nleverage = {KEY}",
+        f"[trading]\n{KEY} = 1",
+        f"[{KEY[2:]}]\nx = 1",
+        f"network = '{KEY}'",
+        f"[logging]\nlevel = '{KEY[2:]}'",
+        f"[network]\nbase_url = '{KEY}'",
+        f"[network]\nprivate_key = ['{KEY}']",
+        f"{KEY}",
+    ],
+)
+def test_a_key_in_the_wrong_place_of_a_file_is_not_echoed(line, tmp_path, capsys):
+    """Neither as hex nor in decimal digits."""
+    (tmp_path / "market_maker.toml").write_text(line + "\n")
+
+    assert status_of("validate-config") == 2
+    shown = capsys.readouterr()
+    text = (shown.out + shown.err).lower()
+    assert KEY[2:34] not in text
+    assert str(int(KEY, 16))[:30] not in text
+    assert "traceback" not in text
 
 
 @pytest.mark.parametrize(
