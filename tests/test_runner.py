@@ -6,8 +6,11 @@ import re
 import signal
 import urllib.error
 import urllib.request
+import warnings
 
 import pytest
+from eth_account import Account
+from hyperliquid.exchange import Exchange
 from processes import ADDRESS, KEY, Desk, free_port
 
 from hypermm.config import load
@@ -186,3 +189,22 @@ def test_a_metrics_port_that_was_asked_for_and_is_taken_stops_the_start(desk):
 
     assert started.wait(20) == 2
     assert f"metrics port {desk.port} of 127.0.0.1 cannot be opened: taken" in started.output()
+
+
+def test_an_api_wallet_trades_for_its_master(desk):
+    """Asked with an API wallet's own address the exchange answers as if nothing were there."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the SDK's own
+        sdk = Exchange(Account.from_key(KEY), desk.url)
+        approved, agent_key = sdk.approve_agent()
+    assert approved["status"] == "ok"
+
+    started = desk.run("-c", "mm.toml", key=agent_key)
+    started.wait_for(WARM)
+    assert desk.wait_until(desk.open_orders)
+
+    assert f"account   {ADDRESS}: 10,000.00 USDC" in started.output()
+    started.signal(signal.SIGTERM)
+    assert started.wait(15) == 0
+    assert desk.open_orders() == []
+    assert agent_key[2:] not in started.output()
