@@ -32,7 +32,12 @@ from hypermm.errors import RecordingError
 from hypermm.instrument import MAX_PERP_DECIMALS, Instrument
 
 SILENCE_SECS: Final = 5.0  # without a book for longer: the feed was out, trades inside are re-sent
-MAX_LEVERAGE: Final = 10  # recordings do not say it
+MAX_LEVERAGE: Final = 10  # of the exchange's usual market; recordings do not say it
+MAX_LEVERAGES: Final = {"BTC": 40, "ETH": 25, "SOL": 20, "XRP": 20}
+KINDS: Final = ("orderbooks", "prices", "trades")
+ENDINGS: Final = (".csv", ".csv.gz")
+FIRST_MS: Final = 946_684_800_000  # 2000-01-01
+LAST_MS: Final = 4_102_444_800_000  # 2100-01-01
 _NS_PER_MS: Final = 1_000_000
 _TEXT_DECIMALS: Final = 8  # scale at which decimal text is read before the market's own is known
 _MAX_DIGITS: Final = 18  # of an int64
@@ -96,13 +101,28 @@ def open_recordings(path: Path | str) -> dict[str, Recording]:
         return _read_frames(path)
     if not path.is_dir():
         raise RecordingError(f"{path}: no such file or folder")
-    coins = sorted({_coin(file) for file in path.glob("*_*.csv*")})
+    coins = sorted(
+        {
+            file.name.removeprefix(f"{kind}_").removesuffix(ending)
+            for kind in KINDS
+            for ending in ENDINGS
+            for file in path.glob(f"{kind}_*{ending}")
+        }
+    )
     if not coins:
         raise RecordingError(
             f"{path}: no recording in this folder",
             hint="expected orderbooks_COIN.csv, prices_COIN.csv and trades_COIN.csv (or .csv.gz)",
         )
     return {coin: _read_coin(path, coin, asset_id) for asset_id, coin in enumerate(coins)}
+
+
+def describe_dropped(recording: Recording) -> str | None:
+    """Say in one line what was left out of a recording, None if nothing was."""
+    if not recording.dropped:
+        return None
+    reasons = ", ".join(f"{reason} ({count})" for reason, count in recording.dropped.items())
+    return f"{recording.instrument.coin}: left out of the recording: {reasons}"
 
 
 def read_bytes(path: Path) -> bytes:
@@ -144,8 +164,12 @@ class _Table:
 
     def __init__(self, path: Path, expected: Sequence[str]) -> None:
         self.path = path
-        data = read_bytes(path).replace(b"\r\n", b"\n").rstrip(b"\n") + b"\n"
-        header, _, body = data.partition(b"\n")
+        data = read_bytes(path).replace(b"\r\n", b"\n")
+        header, _, lines = data.partition(b"\n")
+        # A last line without its end may be cut inside a number, which nothing else would show.
+        body, _, cut_line = lines.rpartition(b"\n")
+        self.has_cut_line = bool(cut_line)
+        body = body.rstrip(b"\n") + b"\n" if body else b""
         self.names = header.decode("utf-8", "replace").split(",")
         for name in expected:
             if name not in self.names:
@@ -222,6 +246,15 @@ class _Table:
             values[row, column] = self._exponent_form(row, columns[column], scale)
         return values
 
+    def stamps_ms(self) -> Integers:
+        """Read the exchange's times, ms since 1970; nonsense would overflow or never be played."""
+        name = "exchange_timestamp"
+        stamps: Integers = self.decimals([name], 0)[:, 0]
+        bad = np.flatnonzero((stamps < FIRST_MS) | (stamps >= LAST_MS))
+        if len(bad):
+            self._refuse(int(bad[0]), self.names.index(name), "a time in ms from 2000 to 2100")
+        return stamps
+
     def sides(self, name: str, buy: str, sell: str) -> NDArray[np.int8]:
         """Read a column of two words as +1 and -1."""
         column = self.names.index(name)
@@ -236,12 +269,8 @@ class _Table:
         return np.where(is_buy, 1, -1).astype(np.int8)
 
 
-def _coin(file: Path) -> str:
-    return file.name.partition("_")[2].removesuffix(".gz").removesuffix(".csv")
-
-
 def _find(folder: Path, kind: str, coin: str) -> Path:
-    for ending in (".csv", ".csv.gz"):
+    for ending in ENDINGS:
         path = folder / f"{kind}_{coin}{ending}"
         if path.is_file():
             return path
@@ -277,22 +306,22 @@ def _read_coin(folder: Path, coin: str, asset_id: int) -> Recording:
     price_unit = 10 ** (_TEXT_DECIMALS - instrument.price_decimals)
     size_unit = 10 ** (_TEXT_DECIMALS - size_decimals)
 
-    ms = ["exchange_timestamp"]
     return _assemble(
         instrument,
         folder,
-        _book_rows(books.decimals(ms, 0)[:, 0], book_prices // price_unit, book_sizes // size_unit),
+        _book_rows(books.stamps_ms(), book_prices // price_unit, book_sizes // size_unit),
         _quote_rows(
-            quotes.decimals(ms, 0)[:, 0],
+            quotes.stamps_ms(),
             quotes.sides("side", "bid", "ask"),
             quote_cells // (price_unit, size_unit),
         ),
         _trade_rows(
-            trades.decimals(ms, 0)[:, 0],
+            trades.stamps_ms(),
             trades.sides("side", "buy", "sell"),
             trade_cells // (price_unit, size_unit),
             trades.decimals(["trade_id"], 0)[:, 0],
         ),
+        cut_lines=sum(table.has_cut_line for table in (books, quotes, trades)),
     )
 
 
@@ -346,7 +375,11 @@ def _instrument(
             f"decimals; together Hyperliquid's perpetuals have at most {MAX_PERP_DECIMALS}"
         )
     return Instrument(
-        coin=coin, asset_id=asset_id, size_decimals=size_decimals, max_leverage=MAX_LEVERAGE
+        coin=coin,
+        asset_id=asset_id,
+        size_decimals=size_decimals,
+        max_leverage=MAX_LEVERAGES.get(coin, MAX_LEVERAGE),
+        dex=coin.rpartition(":")[0],
     )
 
 
@@ -362,42 +395,73 @@ def _decimals_used(*blocks: Integers) -> int:
 # ---- raw frames
 
 
+@frozen
+class _Line:
+    """A frame of the exchange, where it stands, and the coins that it names."""
+
+    number: int
+    frame: bytes
+    coins: frozenset[str]
+
+
 def _read_frames(path: Path) -> dict[str, Recording]:
     """Read lines that hold the exchange's own frames, after a stamp or inside archive records."""
-    lines = [line for line in read_bytes(path).split(b"\n") if line]
-    frames = []
-    for number, line in enumerate(lines, 1):
-        start = line.find(b'{"channel":')
-        if start < 0:
-            raise RecordingError(f"{path}, line {number}: no frame of the exchange in this line")
-        is_archive = line.startswith(b"{") and start > 0
-        frames.append(line[start:].rstrip()[: -1 if is_archive else None])
-    coins = sorted({coin.decode() for frame in frames for coin in _COIN.findall(frame)})
+    lines = list(_lines(path))
+    coins = sorted({coin for line in lines for coin in line.coins})
     if not coins:
         raise RecordingError(f"{path}: no market data in this file")
     recordings = {}
     for asset_id, coin in enumerate(coins):
-        sizes = [
-            size
-            for frame in frames
-            if coin.encode() in _COIN.findall(frame)
-            for size in _SIZE.findall(frame)
-        ]
+        ours = [line for line in lines if coin in line.coins]
+        sizes = [size for line in ours for size in _SIZE.findall(line.frame)]
+        if not sizes:
+            raise RecordingError(
+                f"{path}, line {ours[0].number}: {coin} has no book, quote or trade in this file",
+                hint="leave out the frames of this coin",
+            )
         size_decimals = max(len(size.rstrip(b"0").partition(b".")[2]) for size in sizes)
         instrument = _instrument(path, coin, asset_id, size_decimals, 0)
-        rows = _scan(path, frames, instrument)
+        rows = _scan(path, ours, instrument)
         levels, quotes, trades = (rows[rows["kind"] == kind] for kind in (LEVEL, QUOTE, TRADE))
         recordings[coin] = _assemble(instrument, path, levels, quotes, trades)
     return recordings
 
 
-def _scan(path: Path, frames: Sequence[bytes], instrument: Instrument) -> RowArray:
+def _lines(path: Path) -> Iterator[_Line]:
+    for number, line in enumerate(read_bytes(path).split(b"\n"), 1):
+        if not line:
+            continue
+        start = line.find(b'{"channel":')
+        if start < 0:
+            raise RecordingError(f"{path}, line {number}: no frame of the exchange in this line")
+        is_archive = line.startswith(b"{") and start > 0
+        frame = line[start:].rstrip()[: -1 if is_archive else None]
+        try:
+            coins = frozenset(coin.decode() for coin in _COIN.findall(frame))
+        except UnicodeDecodeError as error:
+            raise RecordingError(
+                f"{path}, line {number}: the coin's name is not UTF-8: {error.object[:40]!r}"
+            ) from error
+        yield _Line(number, frame, coins)
+
+
+def _scan(path: Path, lines: Sequence[_Line], instrument: Instrument) -> RowArray:
     scanner = Scanner(instrument.coin, instrument.price_decimals, instrument.size_decimals)
     buffer = Rows.allocate(_FRAME_ROWS)
     found = []
-    for number, frame in enumerate(frames, 1):
-        if scanner.scan(frame, buffer) == MALFORMED:
-            raise RecordingError(f"{path}, line {number}: the frame breaks the exchange's form")
+    for line in lines:
+        place = f"{path}, line {line.number}"
+        try:
+            count = scanner.scan(line.frame, buffer)
+        except OverflowError as error:
+            raise RecordingError(f"{place}: more than {_FRAME_ROWS} rows in a frame") from error
+        if count == MALFORMED:
+            raise RecordingError(f"{place}: the frame breaks the exchange's form")
+        stamps_ms = buffer.array["exch_ns"] // _NS_PER_MS
+        if ((stamps_ms < FIRST_MS) | (stamps_ms >= LAST_MS)).any():
+            raise RecordingError(
+                f"{place}: the frame's time {stamps_ms[0]} is not in ms from 2000 to 2100"
+            )
         found.append(buffer.array.copy())
         buffer.clear()
     return np.concatenate(found)
@@ -462,15 +526,33 @@ class _Sieve:
 
 
 def _assemble(
-    instrument: Instrument, path: Path, levels: RowArray, quotes: RowArray, trades: RowArray
+    instrument: Instrument,
+    path: Path,
+    levels: RowArray,
+    quotes: RowArray,
+    trades: RowArray,
+    *,
+    cut_lines: int = 0,
 ) -> Recording:
     """Put the pieces into one array by time, and mark the trades that are no arrivals."""
     sieve = _Sieve()
+    if cut_lines:
+        sieve.dropped["last line without its end"] = cut_lines
+    found = levels, quotes, trades
     levels, quotes, trades = sieve.books(levels), sieve.quotes(quotes), sieve.trades(trades)
     if not len(levels):
         raise RecordingError(f"{path}: no usable book frame of {instrument.coin}")
     book = np.unique(levels["exch_ns"])
     quotes = quotes[sieve.keep(quotes["exch_ns"] >= book[0], "quote before the first book")]
+    for name, before, after in zip(
+        ("book", "quote", "trade"), found, (levels, quotes, trades), strict=True
+    ):
+        if 2 * len(after) < len(before):
+            raise RecordingError(
+                f"{path}: most {name} rows of {instrument.coin} cannot be played: "
+                f"{len(before) - len(after)} of {len(before)} are crossed, repeated or out of order"
+            )
+    _refuse_strange_trades(instrument, path, levels["price"], trades["price"])
     is_known = trades["exch_ns"] < book[0]
     silent = np.flatnonzero(np.diff(book) > SILENCE_SECS * 1e9)
     for begin, end in zip(book[silent], book[silent + 1], strict=True):
@@ -485,6 +567,23 @@ def _assemble(
         end_ns=int(rows["exch_ns"][-1]),
         dropped=sieve.dropped,
     )
+
+
+def _refuse_strange_trades(
+    instrument: Instrument, path: Path, book_prices: Integers, trade_prices: Integers
+) -> None:
+    """Refuse trades that are of another market than the books, or read from a wrong column."""
+    if not len(trade_prices):
+        return
+    low, high = int(book_prices.min()), int(book_prices.max())
+    middle = int(np.median(trade_prices))
+    if not low <= middle <= high:
+        low_text, high_text, middle_text = map(instrument.print_price, (low, high, middle))
+        raise RecordingError(
+            f"{path}: half of the trades of {instrument.coin} are beyond {middle_text}, "
+            f"outside its books from {low_text} to {high_text}",
+            hint="the files are of different markets, or a column is mixed up",
+        )
 
 
 def _moves_on(stamps: Integers, *, strictly: bool) -> NDArray[np.bool_]:

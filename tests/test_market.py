@@ -95,6 +95,27 @@ def test_windows_are_on_the_recordings_own_array(recording):
     assert one.array.base is two.array.base
 
 
+def test_a_recording_of_one_book_is_played(tmp_path):
+    """The pause between books, which a loop needs, is not known then."""
+    write_set(tmp_path, books=[book_line(0)])
+    recording = open_recordings(tmp_path)["ABC"]
+
+    market = RecordedMarket(recording, loop=True)
+
+    assert kinds(market.rows_until(0)) == [LEVEL] * 4 + [QUOTE] * 2
+    assert not market.is_over
+
+
+def test_what_is_left_out_of_a_recording_is_said(tmp_path):
+    """A person who plays it has to know that it is not whole."""
+    write_set(tmp_path, trades=[trade_line(0), trade_line(0)])
+    said = []
+
+    open_market(str(tmp_path), announce=said.append)
+
+    assert said == ["ABC: left out of the recording: repeated trade (1)"]
+
+
 def test_market_names(tmp_path):
     """What `--market` takes, and what it says of a mistake."""
     assert [market.instrument.coin for market in open_market("synthetic")] == ["BTC", "WLFI"]

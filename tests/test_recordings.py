@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hypermm._core.rows import FIRST, LAST, LEVEL, QUOTE, SNAPSHOT, TRADE
 from hypermm.errors import RecordingError
-from hypermm.recordings import open_recordings, pieces
+from hypermm.recordings import describe_dropped, open_recordings, pieces
 from tests import recorded
 
 HOUR_2025 = ("hyperliquid", "2025-09-04")
@@ -104,9 +104,9 @@ def test_what_cannot_be_played_is_dropped_and_counted(tmp_path):
     write_set(
         tmp_path,
         books=[book_line(0), book_line(600), book_line(600), book_line(500),
-               book_line(1200, bid="100.5")],
+               book_line(1200, bid="100.5"), book_line(1300), book_line(1400)],
         prices=[*quote_lines(0), *quote_lines(700, bid="100.4"), *quote_lines(700),
-                *quote_lines(650), quote_lines(800)[0]],
+                *quote_lines(650), quote_lines(800)[0], *quote_lines(900)],
         trades=[trade_line(300), trade_line(300), trade_line(200, number=8)],
     )  # fmt: skip
 
@@ -123,6 +123,64 @@ def test_what_cannot_be_played_is_dropped_and_counted(tmp_path):
     rows = recording.rows.array
     assert (np.diff(rows["exch_ns"]) >= 0).all()
     assert rows["id"][rows["kind"] == TRADE].tolist() == [8, 7]
+    assert describe_dropped(recording) == (
+        "ABC: left out of the recording: crossed or unsorted book (1), repeated or late book (2), "
+        "unpaired quote row (1), crossed quote (1), late quote (1), repeated trade (1)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"books": [book_line(ms) for ms in (900, 0, 600)]}, "most book rows of ABC .* 8 of 12"),
+        ({"prices": [*quote_lines(9), *quote_lines(1), *quote_lines(2)]}, "most quote rows of ABC .* 4 of 6"),
+        ({"trades": 3 * [trade_line(0)]}, "most trade rows of ABC .*: 2 of 3 are"),
+        (
+            {"trades": [trade_line(0, "20.0")]},
+            "trades of ABC are beyond 20, outside its books from 90 to 110",
+        ),
+    ],
+)  # fmt: skip
+def test_a_recording_that_is_mostly_wrong_is_refused(tmp_path, changes, words):
+    """What is left of it would be another market."""
+    write_set(tmp_path, **changes)
+
+    with pytest.raises(RecordingError, match=words):
+        open_recordings(tmp_path)
+
+
+def test_a_last_line_without_its_end_is_dropped_and_counted(tmp_path):
+    """Half of `225000` is a size too."""
+    write_set(tmp_path, trades=[trade_line(0, number=1), trade_line(1, number=123)])
+    file = tmp_path / "trades_ABC.csv"
+    file.write_text(file.read_text()[:-2])
+
+    recording = open_recordings(tmp_path)["ABC"]
+
+    assert recording.dropped == {"last line without its end": 1}
+    rows = recording.rows.array
+    assert rows["id"][rows["kind"] == TRADE].tolist() == [1]
+
+
+def test_other_files_of_the_folder_are_left_alone(tmp_path):
+    """Notes and copies lie beside recordings."""
+    write_set(tmp_path)
+    for name in ("trades_ABC.csv.bak", "my_notes.csv", "trades_ABC.csv.gz.part", "orders_X.csv"):
+        (tmp_path / name).write_text("hello\n")
+
+    assert list(open_recordings(tmp_path)) == ["ABC"]
+
+
+@pytest.mark.parametrize(
+    ("coin", "dex", "max_leverage"), [("BTC", "", 40), ("WLFI", "", 10), ("xyz:GOLD", "xyz", 10)]
+)
+def test_the_name_tells_dex_and_leverage(tmp_path, coin, dex, max_leverage):
+    """Recordings say neither; a builder's market is not one of the exchange's own."""
+    write_set(tmp_path, coin=coin)
+
+    instrument = open_recordings(tmp_path)[coin].instrument
+
+    assert (instrument.dex, instrument.max_leverage) == (dex, max_leverage)
 
 
 def test_trades_that_were_sent_again_are_flagged(tmp_path):
@@ -159,7 +217,16 @@ def spoil_cell(text):
 
 def spoil_cut(path):
     file = path / "orderbooks_ABC.csv"
-    file.write_text(file.read_text()[:-30])
+    file.write_text(file.read_text()[:-30] + "\n")
+
+
+def spoil_stamps(ending):
+    def spoil(path):
+        for file in path.iterdir():
+            text = file.read_text().replace(str(START_MS), str(START_MS)[:-3] + ending)
+            file.write_text(text)
+
+    return spoil
 
 
 def spoil_gzip(path):
@@ -189,6 +256,8 @@ def spoil_decimals(path):
         (spoil_cell("1.2.3"), "line 2, column 'price': '1.2.3' is not"),
         (spoil_cell("-5"), "line 2, column 'price': '-5' is not"),
         (spoil_cell("9" * 30), "line 2, column 'price'"),
+        (spoil_stamps("000000"), "line 2, column 'exchange_timestamp': .* ms from 2000 to 2100"),
+        (spoil_stamps(""), "line 2, column 'exchange_timestamp': '1757000000' is not a time in ms"),
         (spoil_cut, r"orderbooks_ABC.csv, line 3: \d+ cells, expected 11"),
         (spoil_gzip, "orderbooks_ABC.csv.gz: the compressed file is truncated or damaged"),
         (spoil_empty, "orderbooks_ABC.csv: no book snapshot"),
@@ -213,6 +282,37 @@ def test_a_path_without_a_recording_is_refused(tmp_path):
     (tmp_path / "frames").write_text("hello\n")
     with pytest.raises(RecordingError, match="line 1: no frame of the exchange"):
         open_recordings(tmp_path / "frames")
+
+
+LEVEL_TEXT = '{"px":"100.1","sz":"1.5","n":1}'
+BBO = '{"channel":"bbo","data":{"coin":"ABC","time":%d,"bbo":[%s,null]}}'
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (
+            b'{"channel":"activeAssetCtx","data":{"coin":"ABC","ctx":{"markPx":"1.0"}}}',
+            "line 3: ABC has no book, quote or trade",
+        ),
+        (b'{"channel":"bbo","data":{"coin":"\xff"}}', "line 3: the coin's name is not UTF-8"),
+        (b'{"channel":"bbo","data":{"coin":"ABC","sz":"1"}}', "line 3: the frame breaks"),
+        ((BBO % (17, LEVEL_TEXT)).encode(), "line 3: the frame's time 17 is not in ms"),
+        (
+            (BBO % (START_MS * 1000, LEVEL_TEXT)).encode(),
+            "line 3: the frame's time .* is not in ms|line 3: the frame breaks",
+        ),
+        (b"hello", "line 3: no frame of the exchange"),
+        ((BBO % (START_MS, LEVEL_TEXT)).encode(), "no usable book frame of ABC"),
+    ],
+)
+def test_raw_frames_that_cannot_be_played_are_refused_with_the_line(tmp_path, frame, words):
+    """Blank lines count too: an editor shows them."""
+    file = tmp_path / "frames"
+    file.write_bytes(b"\n\n1.5 " + frame + b"\n")
+
+    with pytest.raises(RecordingError, match=words):
+        open_recordings(file)
 
 
 @pytest.mark.parametrize("coin", ["BTC", "WLFI"])

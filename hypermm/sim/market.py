@@ -4,6 +4,7 @@ A market knows nothing of our orders and has no clock: it hands out what happene
 world up to a time that the caller names. Its own time starts at 0 with the first book.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 from hypermm._core.rows import EMPTY, LEVEL, SNAPSHOT, TRADE, Rows
 from hypermm.errors import ConfigError
 from hypermm.instrument import Instrument
-from hypermm.recordings import Recording, open_recordings
+from hypermm.recordings import Recording, describe_dropped, open_recordings
 
 SYNTHETIC: Final = "synthetic"
 DAY_SECS: Final = 86_400
@@ -74,8 +75,8 @@ class RecordedMarket:
         self._position = 0
         self._passes = 0
         self._is_loop = loop
-        books = self._stamps[array["kind"] == LEVEL]
-        pause_ns = int(np.median(np.diff(np.unique(books)))) if len(books) > 1 else NS_PER_SEC
+        pauses = np.diff(np.unique(self._stamps[array["kind"] == LEVEL]))
+        pause_ns = int(np.median(pauses)) if len(pauses) else NS_PER_SEC
         self._period_ns = int(self._stamps[-1]) + max(pause_ns, 1)
         is_trade = array["kind"] == TRADE
         traded = int(array["size"][is_trade].sum())
@@ -121,7 +122,12 @@ def join(windows: list[Rows]) -> Rows:
     return Rows(np.concatenate([window.array for window in filled]))
 
 
-def open_market(spec: str, seed: int = 0, loop: bool = False) -> list[Market]:
+def open_market(
+    spec: str,
+    seed: int = 0,
+    loop: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+) -> list[Market]:
     """Open the markets that a command line names.
 
     Parameters
@@ -132,6 +138,8 @@ def open_market(spec: str, seed: int = 0, loop: bool = False) -> list[Market]:
         Seed of synthetic markets; recordings do not use it.
     loop : bool
         Whether recordings begin again at their end.
+    announce : function of a line, optional
+        Told what was left out of a recording, a line for each coin.
 
     Raises
     ------
@@ -153,4 +161,8 @@ def open_market(spec: str, seed: int = 0, loop: bool = False) -> list[Market]:
         chosen = [preset for name, preset in PRESETS.items() if coin in ("", name)]
         return [SyntheticMarket(preset, seed, i) for i, preset in enumerate(chosen)]
     recordings = open_recordings(Path(spec))
+    for recording in recordings.values():
+        dropped = describe_dropped(recording)
+        if dropped is not None:
+            announce(dropped)
     return [RecordedMarket(recording, loop=loop) for recording in recordings.values()]
