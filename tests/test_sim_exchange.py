@@ -7,6 +7,7 @@ import pytest
 
 from hypermm._core.rows import CONTEXT, FIRST, LAST, LEVEL, QUOTE, TOP, TRADE
 from hypermm.hyperliquid.actions import decode_action
+from hypermm.messages import Side
 from hypermm.sim.exchange import Exchange
 from hypermm.sim.market import open_market
 from hypermm.sim.rules import Rules
@@ -98,7 +99,7 @@ def test_a_good_till_cancel_order_takes_and_then_rests(venue):
             wire("B", "1999", "15100", "Ioc"),
             "Order value too large. Max is $30000000.",
         ),
-        (wire("B", "1999", "1", asset=7), "Asset 7 is not listed."),
+        (wire("B", "1999", "1", asset=7), "Unknown asset 7."),
     ],
 )
 def test_one_error_stands_for_a_batch_that_is_bad_by_itself(venue, order, text):
@@ -372,6 +373,21 @@ def test_an_isolated_position_keeps_its_own_margin():
     )
     venue.place(ALICE, wire("A", "2000", "1", "Ioc"))
     assert venue.info("clearinghouseState", ALICE)["withdrawable"] == "9997.19955"
+
+
+def test_isolated_margin_can_be_taken_back_while_the_cross_balance_is_short():
+    """That is when it is needed most; what is missing there does not stand against it."""
+    venue = Venue()
+    margin = {"type": "updateIsolatedMargin", "asset": 0, "isBuy": True}
+    venue.act(ALICE, {"type": "updateLeverage", "asset": 0, "isCross": False, "leverage": 10})
+    venue.place(ALICE, wire("B", "2001", "1", "Ioc"))
+    venue.act(ALICE, {**margin, "ntli": 50_000_000})
+    venue.exchange.accounts.get(ALICE).cash = -100_000_000
+
+    assert venue.act(ALICE, {**margin, "ntli": -10_000_000})["status"] == "ok"
+    assert venue.act(ALICE, {**margin, "ntli": 1})["response"] == (
+        "Account does not have sufficient margin available for increase."
+    )
 
 
 # Reduce-only
@@ -732,6 +748,25 @@ def test_an_agent_acts_for_its_master_until_it_is_replaced(venue):
     assert reply["response"] == f"User or API Wallet {agent} does not exist."
 
 
+def test_a_long_agent_name_is_cut_before_it_is_looked_up(venue):
+    """Cut only when kept, every approval of the same long name added one more agent."""
+    account = venue.exchange.accounts.get(ALICE)
+    for number in ("1", "2", "3", "4", "5", "0"):
+        reply = venue.act(
+            ALICE,
+            {
+                "type": "approveAgent",
+                "signatureChainId": "0x66eee",
+                "hyperliquidChain": "Testnet",
+                "agentAddress": "0x" + 40 * number,
+                "agentName": 20 * "n",
+                "nonce": venue.nonce + 1,
+            },
+        )
+        assert reply["status"] == "ok"
+        assert list(account.agents) == ([16 * "n"] if number != "0" else [])
+
+
 # Blocks
 
 
@@ -867,6 +902,12 @@ def test_the_same_seed_gives_the_same_blocks():
     assert repr(run(1)) != repr(run(2))
 
 
+@pytest.mark.parametrize("seed", [0, 2**63, 2**127, 2**200])
+def test_every_seed_makes_an_exchange(seed):
+    """A seed is any whole number from 0 on; whoever types a long one gets no traceback."""
+    assert Venue(seed=seed).info("exchangeStatus")
+
+
 def test_several_markets_have_their_own_books_and_numbers():
     eth = ScriptedMarket()
     other = ScriptedMarket(instrument("BTC", 5, 40))
@@ -883,7 +924,7 @@ def test_several_markets_have_their_own_books_and_numbers():
 
 
 def test_no_book_is_ever_crossed_whatever_happens():
-    """Random orders against a market that jumps: bids stay below asks, sizes above zero."""
+    """Random orders against a market that jumps: bids stay below asks, sums are what rests."""
     rng = random.Random(11)
     venue = Venue(usdc=10_000_000)
     center = 2000
@@ -908,3 +949,7 @@ def test_no_book_is_ever_crossed_whatever_happens():
         assert all(float(level["sz"]) > 0 and level["n"] > 0 for level in levels)
         if bids_now and asks_now:
             assert float(bids_now[0]["px"]) < float(asks_now[0]["px"])
+        for account in venue.exchange.accounts.by_address.values():
+            for side in Side:  # the running sums of the margin
+                resting = [o.remaining for o in account.orders.values() if o.side is side]
+                assert account.open_lots.get((0, side), 0) == sum(resting)

@@ -104,6 +104,7 @@ class Account:
     orders: dict[int, VenueOrder] = field(factory=dict)  # open ones by oid, oldest first
     history: dict[int, VenueOrder] = field(factory=dict)  # all by oid, oldest first
     by_cloid: dict[str, VenueOrder] = field(factory=dict)  # the latest of each
+    open_lots: dict[tuple[int, Side], int] = field(factory=dict)  # that may add, by asset and side
     fills: deque[UserFill] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
     ledger: list[tuple[int, str, int]] = field(factory=list)  # time, hash, deposited micro-USD
     agents: dict[str, Agent] = field(factory=dict)  # by name
@@ -136,6 +137,22 @@ class Account:
         if order is None or not order.is_open or order.listing.asset != asset:
             return None
         return order
+
+    def rest(self, order: VenueOrder) -> None:
+        """Take up an order that rests now."""
+        self.orders[order.oid] = order
+        self.reserve(order, order.remaining)
+
+    def take_off(self, order: VenueOrder) -> None:
+        """Forget an order that rests no longer."""
+        del self.orders[order.oid]
+        self.reserve(order, -order.remaining)
+
+    def reserve(self, order: VenueOrder, lots: int) -> None:
+        """Count lots of a resting order towards the margin, or with a minus no more."""
+        if not order.is_reduce_only:
+            key = order.listing.asset, order.side
+            self.open_lots[key] = self.open_lots.get(key, 0) + lots
 
     def reduce_only(self, asset: int) -> list[VenueOrder]:
         """Return the resting reduce-only orders of a market, oldest first."""
@@ -201,23 +218,18 @@ class Account:
         Of a market counts the largest position that its open orders can lead to. `extra` is one
         more order, its signed size.
         """
-        bought: dict[int, int] = {}
-        sold: dict[int, int] = {}
-        for order in self.orders.values():
-            if not order.is_reduce_only:
-                side = bought if order.side is Side.BUY else sold
-                side[order.listing.asset] = side.get(order.listing.asset, 0) + order.remaining
+        extra_asset, change = -1, 0
         if extra is not None:
-            listing, change = extra
-            side = bought if change > 0 else sold
-            side[listing.asset] = side.get(listing.asset, 0) + abs(change)
-            self.position(listing)
+            self.position(extra[0])
+            extra_asset, change = extra[0].asset, extra[1]
         required = 0
         for asset, position in self.positions.items():
             size, mark = position.size, position.listing.mark_price
-            longest = abs(size + bought.get(asset, 0))
-            shortest = abs(size - sold.get(asset, 0))
-            most = max(abs(size), longest, shortest)
+            bought = self.open_lots.get((asset, Side.BUY), 0)
+            sold = self.open_lots.get((asset, Side.SELL), 0)
+            if asset == extra_asset:
+                bought, sold = bought + max(change, 0), sold + max(-change, 0)
+            most = max(abs(size), abs(size + bought), abs(size - sold))
             if not position.is_cross:  # its own margin left the cash already
                 most -= abs(size)
             required += most * mark // position.leverage

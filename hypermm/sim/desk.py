@@ -140,7 +140,7 @@ class Desk:
     def _rest(self, order: VenueOrder) -> None:
         order.status = "open"
         order.status_ms = self.now_ms
-        order.account.orders[order.oid] = order
+        order.account.rest(order)
         order.listing.book.half(order.side).add(order)
         if order.is_reduce_only:
             self._trim_reduce_only(order.account, order.listing)
@@ -150,7 +150,7 @@ class Desk:
     def cancel(self, order: VenueOrder, status: str = "canceled") -> None:
         """Take a resting order out of the book."""
         order.listing.book.half(order.side).remove(order)
-        del order.account.orders[order.oid]
+        order.account.take_off(order)
         if status != "canceled":
             self._news(order.account).cancels.append({"coin": order.listing.coin, "oid": order.oid})
         self._note(order, status)
@@ -288,7 +288,7 @@ class Desk:
         if maker is not None:
             if maker.remaining == 0:
                 listing.book.half(maker.side).remove(maker)
-                del maker.account.orders[maker.oid]
+                maker.account.take_off(maker)
                 self._note(maker, "filled")
             self._trim_reduce_only(maker.account, listing)
         if taker is not None:
@@ -300,6 +300,8 @@ class Desk:
         change = size * order.side
         start, direction = position.size, position.direction(change)
         order.remaining -= size
+        if not is_taker:
+            account.reserve(order, -size)
         charged = fee(price * size, is_taker=is_taker)
         profit = account.trade(listing, change, price)
         account.cash -= charged

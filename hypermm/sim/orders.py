@@ -87,7 +87,7 @@ class Ids:
     """Numbers that depend on the seed and on how many were drawn before, on nothing else."""
 
     def __init__(self, seed: int) -> None:
-        self._prefix = seed.to_bytes(16, "big", signed=True)
+        self._prefix = blake2b(str(seed).encode(), digest_size=16).digest()
         self._drawn = 0
         self._oid = FIRST_OID
 

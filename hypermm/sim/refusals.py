@@ -53,7 +53,7 @@ BUILDER_FEE = "Builder fee has not been approved."
 
 def unknown_asset(asset: int) -> str:
     """Refuse an asset that is not listed."""
-    return f"Asset {asset} is not listed."
+    return f"Unknown asset {asset}."
 
 
 def too_large(max_usd: int) -> str:
@@ -75,7 +75,6 @@ def modify_failed(reason: str) -> str:
 # Of a whole action.
 EXPIRED = "Action already expired"
 NONCE_MISMATCH = "Nonce mismatch."
-OTHER_NETWORK = "Mainnet and testnet require different signature."
 NO_SIGNER = "Unable to recover signer."
 LEVERAGE_VALUE = "Invalid leverage value"
 LEVERAGE_TYPE = "Cannot switch leverage type with open position."

@@ -51,7 +51,7 @@ def update_isolated_margin(
         raise ActionRefusedError(refusals.ISOLATED_EMPTY)
     if amount == 0:
         raise ActionRefusedError(refusals.ISOLATED_ZERO)
-    if amount > account.cross_value - account.margin_required():
+    if amount > max(account.cross_value - account.margin_required(), 0):
         raise ActionRefusedError(refusals.ISOLATED_INCREASE)
     needed = max(abs(position.value) // position.leverage, abs(position.value) // 10)
     if amount < 0 and position.equity + amount < needed:
@@ -86,6 +86,7 @@ def approve_agent(
     except WireError:
         raise ActionRefusedError("Invalid agent address.") from None
     name, _, until = (action.agentName or "").partition(VALID_UNTIL)
+    name = name[:AGENT_NAME_MAX]
     if address == NOBODY:
         accounts.drop_agent(account, name)
         return
@@ -100,4 +101,4 @@ def approve_agent(
     named = [agent for agent in account.agents if agent]
     if name and name not in account.agents and len(named) >= rules.NAMED_AGENTS:
         raise ActionRefusedError(refusals.AGENT_COUNT)
-    accounts.set_agent(account, Agent(name[:AGENT_NAME_MAX], address, until_ms))
+    accounts.set_agent(account, Agent(name, address, until_ms))
