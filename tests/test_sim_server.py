@@ -104,7 +104,6 @@ def with_server(test, *, market=None, per_ip=None):
             serve(exchange, "127.0.0.1", 0, per_ip=per_ip, on_ready=ready.set_result, stop=stop)
         )
         url = await ready
-        await asyncio.sleep(0.03)  # the first block brings the book
         try:
             async with aiohttp.ClientSession() as http:
                 await test(Client(http, url, exchange))
@@ -495,6 +494,26 @@ def test_a_taken_port_is_named_with_a_hint():
             asyncio.run(serve(exchange, "127.0.0.1", port))
 
     assert "--port" in caught.value.hint
+
+
+def test_an_empty_host_is_refused():
+    """It would mean every address of the machine."""
+    with pytest.raises(ConfigError, match="--host is empty"):
+        asyncio.run(serve(Exchange([ScriptedMarket()], start_ms=START_MS), "", 0))
+
+
+def test_the_url_of_a_long_address_has_brackets():
+    """Without them a client reads the address's last part as the port."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 on this machine")
+    urls, stop = [], asyncio.Event()
+    stop.set()
+
+    with contextlib.suppress(ConfigError):  # no address of this machine
+        exchange = Exchange([ScriptedMarket()], start_ms=START_MS)
+        asyncio.run(serve(exchange, "::1", 0, on_ready=urls.append, stop=stop))
+
+    assert all(url.startswith("http://[::1]:") for url in urls)
 
 
 def short_market():

@@ -278,8 +278,10 @@ async def serve(
     Raises
     ------
     ConfigError
-        If the port cannot be opened.
+        If the host is empty or the port cannot be opened.
     """
+    if not host:
+        raise ConfigError("--host is empty", hint="use --host 127.0.0.1")
     server = Server(exchange, speed=speed, per_ip=per_ip)
     runner = web.AppRunner(
         server.application(),
@@ -297,7 +299,8 @@ async def serve(
         except OSError as error:
             raise _cannot_listen(host, port, error) from error
         if on_ready is not None:
-            on_ready(f"http://{host}:{runner.addresses[0][1]}")
+            shown = f"[{host}]" if ":" in host else host
+            on_ready(f"http://{shown}:{runner.addresses[0][1]}")
         playing = asyncio.create_task(server.play(on_market_end))
         await asyncio.wait((playing, stopping), return_when=asyncio.FIRST_COMPLETED)
         if playing.done():
