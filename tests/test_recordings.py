@@ -133,7 +133,10 @@ def test_what_cannot_be_played_is_dropped_and_counted(tmp_path):
     ("changes", "words"),
     [
         ({"books": [book_line(ms) for ms in (900, 0, 600)]}, "most book rows of ABC .* 8 of 12"),
-        ({"prices": [*quote_lines(9), *quote_lines(1), *quote_lines(2)]}, "most quote rows of ABC .* 4 of 6"),
+        (
+            {"prices": [*quote_lines(9), *quote_lines(1), *quote_lines(2)]},
+            "most quote rows of ABC .* 4 of 6",
+        ),
         ({"trades": 3 * [trade_line(0)]}, "most trade rows of ABC .*: 2 of 3 are"),
         (
             {"trades": [trade_line(0, "20.0")]},

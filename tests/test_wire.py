@@ -377,6 +377,40 @@ def test_a_server_reads_what_it_would_hash():
     )
 
 
+UPPER, LOWER = "AB" * 20, "0x" + "ab" * 20
+
+
+@pytest.mark.parametrize(
+    ("sent", "hashed"),
+    [
+        (
+            {"type": "vaultTransfer", "vaultAddress": UPPER, "isDeposit": True, "usd": 5},
+            {"vaultAddress": LOWER},
+        ),
+        (
+            {"type": "subAccountTransfer", "subAccountUser": UPPER, "isDeposit": True, "usd": 5},
+            {"subAccountUser": LOWER},
+        ),
+        (
+            {"type": "agentSendAsset", "destination": UPPER, "sourceDex": "", "token": "USDC",
+             "destinationDex": "xyz", "amount": "01.50", "fromSubAccount": "", "nonce": 5},
+            {"destination": LOWER, "amount": "1.5"},
+        ),
+        (
+            {"type": "topUpIsolatedOnlyMargin", "asset": 3, "leverage": "5.0"},
+            {"leverage": "5"},
+        ),
+        (
+            {"type": "reserveRequestWeight", "weight": 5, "destination": UPPER},
+            {"destination": LOWER},
+        ),
+    ],
+)  # fmt: skip
+def test_transfers_are_read_in_canonical_form_too(sent, hashed):
+    """Addresses and decimals are values to the exchange; it prints them its own way."""
+    assert json.loads(wire.encode_json(wire.decode_action(sent))) == {**sent, **hashed}
+
+
 ORDER = {"a": 1, "b": True, "p": "1", "s": "1", "r": False, "t": {"limit": {"tif": "Alo"}}}
 
 

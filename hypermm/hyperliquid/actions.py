@@ -14,12 +14,12 @@ import msgspec
 from msgspec import Meta, Struct, structs
 
 from hypermm.errors import WireError
+from hypermm.hyperliquid.cloids import cloid_text, parse_cloid
 
 Uint = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Int = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 _WIRE_DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,40}))?", re.ASCII)
-_CLOID = re.compile(r"0x[0-9a-fA-F]{32}", re.ASCII)
 _ADDRESS = re.compile(r"(?:0x)?([0-9a-fA-F]{40})", re.ASCII)
 _WIRE_DECIMALS_MAX = 8
 
@@ -425,9 +425,7 @@ def canonical_decimal(text: str) -> str:
 
 def canonical_cloid(text: str) -> str:
     """Return a client order id in lower case. Raises WireError if it is not one."""
-    if not _CLOID.fullmatch(text):
-        raise WireError(f"not a cloid, 0x and 32 hex digits: {text[:60]!r}")
-    return text.lower()
+    return cloid_text(parse_cloid(text))
 
 
 def canonical_address(text: str) -> str:
@@ -462,6 +460,21 @@ def canonical(action: ExchangeAction) -> ExchangeAction:
         case BatchModifyAction(modifies, a):
             return BatchModifyAction(
                 [ModifyWire(_canonical_oid(m.oid), _canonical_order(m.order)) for m in modifies], a
+            )
+        case VaultTransferAction():
+            return structs.replace(action, vaultAddress=canonical_address(action.vaultAddress))
+        case SubAccountTransferAction():
+            user = canonical_address(action.subAccountUser)
+            return structs.replace(action, subAccountUser=user)
+        case TopUpIsolatedOnlyMarginAction():
+            return structs.replace(action, leverage=canonical_decimal(action.leverage))
+        case ReserveRequestWeightAction(destination=str(destination)):
+            return structs.replace(action, destination=canonical_address(destination))
+        case AgentSendAssetAction():
+            return structs.replace(
+                action,
+                destination=canonical_address(action.destination),
+                amount=canonical_decimal(action.amount),
             )
         case _:  # the others have nothing that is written in two ways
             return action

@@ -235,7 +235,7 @@ class Clerk:
         raise ActionRefusedError("Referral code not registered")
 
     def _vault_transfer(self, _account: Account, action: VaultTransferAction) -> Response:
-        raise ActionRefusedError(refusals.unknown_vault(action.vaultAddress.lower()))
+        raise ActionRefusedError(refusals.unknown_vault(action.vaultAddress))
 
 
 def _statuses(kind: str, statuses: list[Status]) -> Response:
