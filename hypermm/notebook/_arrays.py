@@ -50,7 +50,8 @@ def floats(name: str, values: ArrayLike, *, least: int = 0, rule: str = "finite"
     least : int
         Fewest elements.
     rule : str
-        `finite`, `positive`, `non-negative` or `increasing` (not strictly).
+        `finite`, `positive`, `non-negative` or `increasing` (not strictly); `any` where the
+        kernel checks every element itself.
 
     Raises
     ------
@@ -65,6 +66,8 @@ def floats(name: str, values: ArrayLike, *, least: int = 0, rule: str = "finite"
         raise ValueError(f"{name} must have one dimension: shape {raw.shape}")
     if array.size < least:
         raise ValueError(f"{name} must have at least {least} elements: {array.size}")
+    if rule == "any":
+        return array
     _refuse(name, array, ~np.isfinite(array), "finite")
     match rule:
         case "finite":
