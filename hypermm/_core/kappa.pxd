@@ -19,6 +19,7 @@ cdef class KappaStream:
     cdef readonly float64_t events          # decayed number of events, n
     cdef readonly float64_t exposure_secs   # decayed seconds of watching, E
 
+    cdef float64_t kappa(self) noexcept nogil  # posterior mean, 1/bps; NaN if nothing is known
     cdef void advance_room(self, float64_t secs) noexcept nogil
     cdef void add(
         self, float64_t depth_bps, float64_t least_bps, float64_t most_bps

@@ -52,6 +52,17 @@ class KappaStream:
     def set_prior(self, shape: float, rate: float) -> None: ...
     def advance(self, secs: float) -> None: ...
     def update(self, depth_bps: float, *, least_bps: float, most_bps: float = ...) -> None: ...
+    def run(
+        self,
+        secs: NDArray[np.float64],
+        depths: NDArray[np.float64],
+        out_kappa: NDArray[np.float64],
+        out_intensity: NDArray[np.float64],
+        *,
+        start_secs: float,
+        least_bps: float,
+        most_bps: float = ...,
+    ) -> None: ...
     @property
     def kappa_per_bps(self) -> float: ...
     @property

@@ -499,11 +499,69 @@ cdef class KappaStream:
             raise ValueError(f"depth_bps must be finite and >= {least_bps}: {depth_bps}")
         self.add(depth_bps, least_bps, most_bps)
 
+    def run(
+        self,
+        const float64_t[::1] secs,
+        const float64_t[::1] depths,
+        float64_t[::1] out_kappa,
+        float64_t[::1] out_intensity,
+        *,
+        float64_t start_secs,
+        float64_t least_bps,
+        float64_t most_bps=INFINITY,
+    ):
+        """Take in a series of events and write decay and intensity after each.
+
+        Parameters
+        ----------
+        secs : array of float64, shape (n,)
+            Times of the events, in seconds, finite, not decreasing.
+        depths : array of float64, shape (n,)
+            Their depths in bps, finite, >= `least_bps`.
+        out_kappa, out_intensity : array of float64, shape (n,)
+            Receive the decay in 1/bps and the events per second at the mid.
+        start_secs : float
+            When watching began, at most the first time.
+        least_bps, most_bps : float
+            The window of depths: 0 <= least_bps < most_bps.
+
+        Raises
+        ------
+        ValueError
+            If a value is outside its domain, or the lengths differ.
+
+        Notes
+        -----
+        The same bits as `advance` and `update` in turn. Allocates nothing; the GIL is released.
+        """
+        cdef Py_ssize_t i, n = depths.shape[0]
+        cdef float64_t last = start_secs, kappa
+        _check_window(least_bps, most_bps)
+        if secs.shape[0] != n or out_kappa.shape[0] != n or out_intensity.shape[0] != n:
+            raise ValueError(f"secs and the outputs must have the length of depths: {n}")
+        if not fabs(start_secs) < 1e300:
+            raise ValueError(f"start_secs must be finite: {start_secs}")
+        for i in range(n):
+            if not last <= secs[i] < 1e300:
+                raise ValueError(f"secs[{i}] must be finite and not below {last}: {secs[i]}")
+            last = secs[i]
+            _check_depth(depths, i, least_bps)
+        last = start_secs
+        with nogil:
+            for i in range(n):
+                self.advance_room(secs[i] - last)
+                last = secs[i]
+                self.add(depths[i], least_bps, most_bps)
+                kappa = self.kappa()
+                out_kappa[i] = kappa
+                out_intensity[i] = NAN
+                if self.exposure_secs > 0.0:
+                    out_intensity[i] = self.events / self.exposure_secs * exp(kappa * least_bps)
+
     @property
     def kappa_per_bps(self):
         """Posterior mean of the decay; NaN if neither prior nor event says anything."""
-        cdef float64_t excess = self.prior_rate + self.excess_bps
-        return (self.prior_shape + self.weight) / excess if excess > 0.0 else NAN
+        return self.kappa()
 
     @property
     def kappa_se_per_bps(self):
@@ -524,6 +582,10 @@ cdef class KappaStream:
         if not self.exposure_secs > 0.0:
             return NAN
         return self.events / self.exposure_secs * exp(self.kappa_per_bps * least_bps)
+
+    cdef float64_t kappa(self) noexcept nogil:
+        cdef float64_t excess = self.prior_rate + self.excess_bps
+        return (self.prior_shape + self.weight) / excess if excess > 0.0 else NAN
 
     cdef void advance_room(self, float64_t secs) noexcept nogil:
         cdef float64_t weight = exp(-secs / self.decay_secs)
