@@ -9,7 +9,10 @@ from hyperliquid.utils.types import Cloid
 
 from hypermm._core.rows import ROW_DTYPE, Rows
 from hypermm._core.scan import Scanner
-from hypermm.hyperliquid.wire import Decoder, encode_action
+from hypermm.hyperliquid.budget import Budget
+from hypermm.hyperliquid.session import Session
+from hypermm.hyperliquid.signing import Nonces
+from hypermm.hyperliquid.wire import encode_action
 from hypermm.instrument import Instrument
 from hypermm.messages import Order, PlaceOrders, Side
 
@@ -116,17 +119,19 @@ def test_a_book_becomes_rows_much_faster_than_through_a_json_library(benchmark):
     assert to_floats >= 1.7
 
 
-def test_the_frames_way_through_the_decoder_stays_short(benchmark):
-    """What the session calls adds the channel's name and a count, no more than a json pass."""
-    decoder, rows = Decoder(BTC), Rows.allocate(64)
+def test_the_frames_way_through_the_session_stays_short(benchmark):
+    """What the scan takes, the session's own checks and the change of buffers."""
+    session = Session(BTC, "0x" + 40 * "a", None, Nonces(), Budget())
+    session.connected(0)
 
-    def decode():
-        rows.clear()
-        return decoder.decode(BOOK, rows)
+    def receive():
+        session.receive(BOOK, 0)
+        return session.take_batch()
 
-    benchmark(decode)
+    assert len(receive().rows) == 40
+    benchmark(receive)
 
-    ratio = secs(floats, 100) / secs(decode, 200)
+    ratio = secs(floats, 100) / secs(receive, 200)
     benchmark.extra_info["times_json_to_floats"] = round(ratio, 1)
     assert ratio >= 1.5
 

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 from hypermm.errors import ConfigError
-from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.client import Client
+from hypermm.hyperliquid.payloads import parse_json
 from hypermm.journal import EmbeddedExchange, LocalState
 
 START_SECS = 20.0
@@ -133,7 +133,7 @@ async def answers(client: Client) -> bool:
 async def market_over(client: Client) -> str | None:
     """Return what a simulated exchange says of its market's end, None while it plays."""
     status, body = await client.post("/info", STATUS_REQUEST)
-    reason = wire.parse_json(body).get("specialStatuses") if status == 200 else None
+    reason = parse_json(body).get("specialStatuses") if status == 200 else None
     return str(reason) if reason else None
 
 

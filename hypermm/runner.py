@@ -22,6 +22,7 @@ from hypermm.gate import Gate
 from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.budget import Budget
 from hypermm.hyperliquid.client import Client
+from hypermm.hyperliquid.payloads import encode_json, parse_json
 from hypermm.hyperliquid.session import Frame, Post, Reopen, Session
 from hypermm.hyperliquid.signing import Nonces, Signer
 from hypermm.instrument import Instrument
@@ -348,10 +349,10 @@ class Runner:
         left: list[str] = ["unknown: the exchange's list could not be read"]
         read = wire.encode_read(ReadOpenOrders(0), self._account, self._instrument.dex)
         for _ in range(SWEEPS):
-            status, body = await self._client.post("/info", wire.encode_json(read))
+            status, body = await self._client.post("/info", encode_json(read))
             if status == 200:
                 listed = wire.decode_read(
-                    ReadOpenOrders(0), wire.parse_json(body), self._instrument
+                    ReadOpenOrders(0), parse_json(body), self._instrument
                 )
                 orders = listed.orders if isinstance(listed, OpenOrders) else ()
                 oids = tuple(o.oid for o in orders if self._cloids.is_ours(o.cloid))

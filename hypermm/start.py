@@ -14,8 +14,9 @@ from hypermm.config import Config
 from hypermm.credentials import Credential, find_key
 from hypermm.embedded import Embedded
 from hypermm.errors import ConfigError, StartRefusedError, UnreachableError, WireError
-from hypermm.hyperliquid import wire
+from hypermm.hyperliquid import universe, wire
 from hypermm.hyperliquid.client import NETWORKS, Client, base_url, is_mainnet
+from hypermm.hyperliquid.payloads import encode_json, parse_json
 from hypermm.hyperliquid.signing import Signer, address_of, parse_key
 from hypermm.instrument import Instrument
 from hypermm.journal import LocalState, StateDirectory, state_root
@@ -165,14 +166,14 @@ def _key(
 
 
 async def _info(client: Client, request: dict[str, Any]) -> Any:
-    status, body = await client.post("/info", wire.encode_json(request))
+    status, body = await client.post("/info", encode_json(request))
     if status != 200:
         shown = f"status {status}" if status else "no answer"
         raise UnreachableError(
             f"Failed to connect to exchange at {client.url}: {shown}",
             hint="check --network, and that the exchange is up",
         )
-    return wire.parse_json(body)
+    return parse_json(body)
 
 
 async def _account(client: Client, address: str) -> str:
@@ -241,7 +242,9 @@ async def _prepare(
 ) -> Runner:
     """Read what the loop needs to know of the market and the account, and say it."""
     meta = await _info(client, {"type": "meta"})
-    instrument = wire.instrument(meta, config.trading.asset, decimals_cap=config.trading.decimals)
+    instrument = universe.instrument(
+        meta, config.trading.asset, decimals_cap=config.trading.decimals
+    )
     read = ReadAccount(0)
     payload = await _info(client, wire.encode_read(read, account, instrument.dex))
     balance = wire.decode_read(read, payload, instrument)

@@ -1,7 +1,7 @@
 """A venue with one scripted market and two funded users, driven block by block."""
 
-from hypermm.hyperliquid.actions import decode_action
 from hypermm.sim.exchange import Exchange
+from tests.exchange_requests import decode_action
 from tests.scripted_market import ALICE, BOB, START_MS, ScriptedMarket
 
 BIDS = [("2000", "1"), ("1999", "2"), ("1998", "3")]

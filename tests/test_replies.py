@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypermm.hyperliquid import wire
+from hypermm.hyperliquid.cloids import cloid_text
 from hypermm.hyperliquid.replies import PRE_CHECK_REFUSALS, WHOLE_ACTION_REFUSALS, decode_reply
 from hypermm.instrument import Instrument
 from hypermm.messages import (
@@ -117,7 +117,7 @@ RESTING = {"resting": {"oid": 1}}
         ok("order", [RESTING, {"filled": {"oid": 1, "totalSz": 5}}]),
         ok("order", [RESTING, {"filled": {"oid": 1, "totalSz": "0.00002"}}]),
         ok("order", [RESTING, {"filled": {"oid": 1, "totalSz": "0.0"}}]),
-        ok("order", [RESTING, {"resting": {"oid": 1, "cloid": wire.cloid_text(77)}}]),
+        ok("order", [RESTING, {"resting": {"oid": 1, "cloid": cloid_text(77)}}]),
     ],
 )
 def test_an_answer_that_proves_nothing_leaves_every_order_open(payload):

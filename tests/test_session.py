@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypermm._core.rows import FIRST, LEVEL, QUOTE, SNAPSHOT, TRADE
-from hypermm.hyperliquid import wire
+from hypermm.hyperliquid.actions import decode_request
 from hypermm.hyperliquid.budget import NS_PER_SEC, POSTS_IN_FLIGHT, Budget
 from hypermm.hyperliquid.channels import (
     ASK_TIMEOUT_NS,
@@ -496,6 +496,10 @@ def test_md04_a_thousand_closes_leave_nothing_behind():
         b'{"channel":"post","data":{"id":"1"}}',
         b'{"channel":"l2Book","data":{"coin":"BTC","time":1,"levels":[[{"px":"NaN","sz":"1","n":1}],[]]}}',
         b'{"channel":"bbo","data":{"coin":"BTC","time":1,"bbo":[{"px":"1e5","sz":"1","n":1},null]}}',
+        b'{"channel":"bbo","data":{"coin":"BTC","time":5,"bbo":[{"px":1,"sz":"1","n":1},null]}}',
+        b'{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"markPx":"1e5"}}}',
+        b'{"channel":"subscriptionResponse","data":null}',
+        b'{"channel":"error","data":5}',
         b'{"channel":"l2Book","data":{"coin":"BTC"',
         b"[" * 100_000,
         b" " * (FRAME_BYTES_MAX + 1),
@@ -716,7 +720,7 @@ def test_an_action_goes_out_signed_as_a_post_on_the_socket():
 
     [message] = frames(session)
     envelope = message["request"]["payload"]
-    request = wire.decode_request(envelope)
+    request = decode_request(envelope)
     assert (message["method"], message["request"]["type"]) == ("post", "action")
     assert (envelope["nonce"], len(envelope["action"]["orders"])) == (WALL_MS, 2)
     assert (

@@ -24,7 +24,6 @@ from hypermm.hyperliquid.actions import (
     Signature,
     UpdateIsolatedMarginAction,
     UsdSendAction,
-    decode_action,
     decode_request,
 )
 from hypermm.hyperliquid.signing import (
@@ -36,6 +35,7 @@ from hypermm.hyperliquid.signing import (
     parse_key,
     recover,
 )
+from tests.exchange_requests import decode_action
 
 KEY_TEXT = "0123456789" * 6 + "0123"  # a throw-away key
 KEY = bytes.fromhex(KEY_TEXT)

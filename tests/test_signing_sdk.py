@@ -10,7 +10,7 @@ from hyperliquid.utils.types import Cloid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypermm.hyperliquid.actions import Signature, canonical_decimal, decode_action
+from hypermm.hyperliquid.actions import Signature, canonical_decimal
 from hypermm.hyperliquid.signing import Signer, recover
 from hypermm.hyperliquid.wire import encode_action
 from hypermm.instrument import Instrument
@@ -23,6 +23,7 @@ from hypermm.messages import (
     Tif,
     UpdateLeverage,
 )
+from tests.exchange_requests import decode_action
 
 KEY = bytes.fromhex("0123456789" * 6 + "0123")  # a throw-away key
 WALLET = eth_account.Account.from_key(KEY)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hypermm._core.rows import CONTEXT, FIRST, LAST, LEVEL, QUOTE, TOP, TRADE
-from hypermm.hyperliquid.actions import decode_action
 from hypermm.messages import Side
 from hypermm.sim.exchange import Exchange
 from hypermm.sim.market import open_market
 from hypermm.sim.rules import Rules
+from tests.exchange_requests import decode_action
 from tests.scripted_market import ALICE, BOB, START_MS, ScriptedMarket, instrument
 from tests.sim_desk import ASKS, BIDS, CLOID, Venue, wire
 

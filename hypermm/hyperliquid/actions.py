@@ -1,7 +1,7 @@
 """The exchange's actions as typed values, their fields in hashing order, their tag `type` first.
 
 An action that we make and one that a server reads are the same class. Optional fields are left out
-when unset, as the hash demands. `decode_action` brings a request into the exchange's canonical
+when unset, as the hash demands. `decode_request` brings a request into the exchange's canonical
 form: it hashes what it parsed (trimmed decimals, lower-case addresses and cloids), not what was
 sent.
 """
@@ -364,22 +364,6 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
     signature: Signature
     vaultAddress: str | None = None  # noqa: N815
     expiresAfter: Uint | None = None  # noqa: N815
-
-
-def decode_action(raw: bytes | str | Mapping[str, Any]) -> ExchangeAction:
-    """Read an action as the exchange does, into its canonical form.
-
-    Raises
-    ------
-    WireError
-        If a field is missing, unknown or ill-typed, or the type is not known.
-    """
-    try:
-        if isinstance(raw, bytes | str):
-            return canonical(msgspec.json.decode(raw, type=ExchangeAction))
-        return canonical(msgspec.convert(raw, ExchangeAction))
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise WireError(f"not an action of the exchange: {error}") from None
 
 
 def decode_request(raw: bytes | str | Mapping[str, Any]) -> Request:

@@ -1,7 +1,8 @@
 """What the exchange sends, as typed values with the exchange's own field names.
 
 Extra keys are ignored; a missing or ill-typed one is refused. Numbers stay text here, because only
-the market's rules can read them exactly. `decode_frame` and `decode_info` are the two doors.
+the market's rules can read them exactly. Only what a market maker reads is here; books, quotes
+and trades are the scanner's.
 """
 
 from typing import Annotated, Any, Final, Literal
@@ -21,43 +22,6 @@ GREETING = b"Websocket connection established."  # an old server's first frame i
 
 class Payload(Struct, frozen=True):
     """A value from outside."""
-
-
-class Level(Payload, frozen=True):
-    """Price, size and number of orders of a book level."""
-
-    px: str
-    sz: str
-    n: Uint
-
-
-class Book(Payload, frozen=True):
-    """A book: bids falling, asks rising."""
-
-    coin: str
-    time: Millis
-    levels: tuple[list[Level], list[Level]]
-    fast: bool = False
-
-
-class Bbo(Payload, frozen=True):
-    """Best bid and ask; a side that is empty is None."""
-
-    coin: str
-    time: Millis
-    bbo: tuple[Level | None, Level | None]
-
-
-class Trade(Payload, frozen=True):
-    """Somebody's trade; the side is the aggressor's."""
-
-    coin: str
-    side: SideText
-    px: str
-    sz: str
-    time: Millis
-    tid: Uint
-    hash: str = ""
 
 
 class AssetContext(Payload, frozen=True):
@@ -141,41 +105,6 @@ class UserFills(Payload, frozen=True):
     isSnapshot: bool = False  # noqa: N815
 
 
-class Funding(Payload, frozen=True):
-    """One funding payment; a negative amount was paid."""
-
-    time: Millis
-    coin: str
-    usdc: str
-    szi: str
-    fundingRate: str  # noqa: N815
-    nSamples: Uint | None = None  # noqa: N815
-
-
-class UserFundings(Payload, frozen=True):
-    """A frame of funding payments."""
-
-    user: str
-    fundings: list[Funding]
-    isSnapshot: bool = False  # noqa: N815
-
-
-class NonUserCancel(Payload, frozen=True):
-    """An order that the exchange cancelled."""
-
-    coin: str
-    oid: Uint
-
-
-class UserEvents(Payload, frozen=True):
-    """One of the account's events."""
-
-    fills: list[FillPayload] | None = None
-    funding: Funding | None = None
-    nonUserCancel: list[NonUserCancel] | None = None  # noqa: N815
-    liquidation: dict[str, Any] | None = None
-
-
 class Subscribed(Payload, frozen=True):
     """An acknowledgement, with the subscription in its normal form."""
 
@@ -195,20 +124,6 @@ class Post(Payload, frozen=True):
 
     id: Uint
     response: PostResponse
-
-
-class Notification(Payload, frozen=True):
-    """A line for people."""
-
-    notification: str
-
-
-class OpenOrdersFrame(Payload, frozen=True):
-    """All open orders of a user on one dex."""
-
-    dex: str
-    user: str
-    orders: list[OrderPayload]
 
 
 class Leverage(Payload, frozen=True):
@@ -257,14 +172,6 @@ class ClearinghouseState(Payload, frozen=True):
     time: Millis
 
 
-class ClearinghouseFrame(Payload, frozen=True):
-    """The same as a feed."""
-
-    dex: str
-    user: str
-    clearinghouseState: ClearinghouseState  # noqa: N815
-
-
 class AssetMeta(Payload, frozen=True):
     """Rules of one market."""
 
@@ -291,36 +198,6 @@ class PerpDex(Payload, frozen=True):
     fullName: str  # noqa: N815
 
 
-class RateLimit(Payload, frozen=True):
-    """The address budget."""
-
-    cumVlm: str  # noqa: N815
-    nRequestsUsed: Uint  # noqa: N815
-    nRequestsCap: Uint  # noqa: N815
-
-
-class UserFees(Payload, frozen=True):
-    """Fee rates of an account, as fractions."""
-
-    userCrossRate: str  # noqa: N815
-    userAddRate: str  # noqa: N815
-
-
-class ExtraAgent(Payload, frozen=True):
-    """A named API wallet."""
-
-    name: str
-    address: str
-    validUntil: Millis  # noqa: N815
-
-
-class UserRole(Payload, frozen=True):
-    """What an address is; an agent and a sub-account name their master in `data`."""
-
-    role: str
-    data: dict[str, str] | None = None
-
-
 class Other(Payload, frozen=True):
     """A well-formed frame or reply that a market maker does not read."""
 
@@ -342,41 +219,14 @@ class _Envelope(Struct, frozen=True):
 _FRAMES: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     channel: msgspec.json.Decoder(kind)
     for channel, kind in {
-        "l2Book": Book,
-        "bbo": Bbo,
-        "trades": list[Trade],
         "activeAssetCtx": ActiveAssetContext,
         "orderUpdates": list[OrderStatus],
         "userFills": UserFills,
-        "user": UserEvents,
-        "userFundings": UserFundings,
         "subscriptionResponse": Subscribed,
         "post": Post,
         "pong": None,
         "error": str,
-        "notification": Notification,
-        "openOrders": OpenOrdersFrame,
-        "clearinghouseState": ClearinghouseFrame,
     }.items()
-}
-
-_REPLIES: Final[dict[str, Any]] = {
-    "l2Book": Book | None,
-    "clearinghouseState": ClearinghouseState,
-    "openOrders": list[OrderPayload],
-    "frontendOpenOrders": list[OrderPayload],
-    "historicalOrders": list[OrderStatus],
-    "orderStatus": OrderStatusReply,
-    "userFills": list[FillPayload],
-    "userFillsByTime": list[FillPayload],
-    "meta": UniverseMeta,
-    "metaAndAssetCtxs": tuple[UniverseMeta, list[AssetContext]],
-    "perpDexs": list[PerpDex | None],
-    "userRateLimit": RateLimit,
-    "userFees": UserFees,
-    "extraAgents": list[ExtraAgent],
-    "userRole": UserRole,
-    "allMids": dict[str, str],
 }
 
 _ANY = msgspec.json.Decoder(Any)
@@ -414,20 +264,6 @@ def decode_frame(frame: bytes) -> Frame:
         return Frame(envelope.channel, decoder.decode(envelope.data))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(f"a frame breaks the exchange's form: {error}") from None
-
-
-def decode_info(request_type: str, payload: Any) -> Any:
-    """Read a parsed reply of `/info`; a request type that we do not read gives `Other`.
-
-    Raises
-    ------
-    WireError
-        If a known reply breaks its schema.
-    """
-    kind = _REPLIES.get(request_type)
-    if kind is None:
-        return Other(request_type)
-    return convert(payload, kind)
 
 
 def convert(payload: Any, kind: Any) -> Any:

@@ -21,6 +21,8 @@ from hypermm.hyperliquid.budget import (
     Need,
     need_of,
 )
+from hypermm.hyperliquid.payloads import encode_json, parse_json
+from hypermm.hyperliquid.replies import decode_reply
 from hypermm.hyperliquid.signing import Nonces, Signer
 from hypermm.instrument import Instrument
 from hypermm.messages import (
@@ -156,7 +158,7 @@ class Requests:
         """Read the address's own count, if the host may still ask."""
         if self._budget.check_request(READ_WEIGHT, now_ns) is None:
             self._budget.spend_request(READ_WEIGHT, now_ns)
-            body = wire.encode_json({"type": "userRateLimit", "user": self._account})
+            body = encode_json({"type": "userRateLimit", "user": self._account})
             spent = self._budget.actions_spent
             self._queue(Post(self._expect(None, now_ns, actions_spent=spent), INFO, body))
 
@@ -172,7 +174,7 @@ class Requests:
             self._lose(post_id, f"HTTP status {status}" if status else "no answer")
             return
         try:
-            payload = wire.parse_json(body)
+            payload = parse_json(body)
         except WireError as error:
             self._lose(post_id, printable(str(error)))
             return
@@ -244,7 +246,7 @@ class Requests:
             return
         self._budget.spend(action, now_ns)
         self.counters.reads += 1
-        body = wire.encode_json(wire.encode_read(action, self._account, self._instrument.dex))
+        body = encode_json(wire.encode_read(action, self._account, self._instrument.dex))
         self._queue(Post(self._expect(action, now_ns, **details), INFO, body))
 
     def _expect(self, action: Action | None, now_ns: int, **details: Any) -> int:
@@ -263,7 +265,7 @@ class Requests:
                     self.tell_budget()
                     self._finish(post_id)
                 case PlaceOrders() | CancelOrders() | CancelOids() | UpdateLeverage() as action:
-                    reply = wire.decode_reply(action, payload, self._instrument)
+                    reply = decode_reply(action, payload, self._instrument)
                     self._finish(post_id)
                     self._learn_refusal(action, reply)
                     self._tell(reply)

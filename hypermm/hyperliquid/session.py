@@ -15,7 +15,7 @@ from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.budget import NS_PER_SEC, Budget, Window
 from hypermm.hyperliquid.channels import ASKS_MAX, Channel, subscriptions
 from hypermm.hyperliquid.inbox import INBOX_PRIVATE, Inbox
-from hypermm.hyperliquid.payloads import Subscribed, UserFills
+from hypermm.hyperliquid.payloads import Subscribed, UserFills, decode_frame
 from hypermm.hyperliquid.requests import Frame, Post, Requests, printable
 from hypermm.hyperliquid.signing import Nonces, Signer
 from hypermm.instrument import Instrument
@@ -306,7 +306,7 @@ class Session:
     def _receive_other(self, frame: bytes, now_ns: int) -> None:
         """Take a frame that the scanner leaves to the general decoder."""
         try:
-            decoded = wire.decode_frame(frame)
+            decoded = decode_frame(frame)
             self._dispatch(decoded.channel, decoded.data, now_ns)
         except WireError as error:
             self._reject(str(error), now_ns)

@@ -267,7 +267,7 @@ def recover(
     Parameters
     ----------
     action : ExchangeAction
-        In canonical form, as `decode_action` and `decode_request` return it.
+        In canonical form, as `decode_request` returns it.
     nonce : int
         Nonce of the envelope; a user-signed action signs its own.
     signature : Signature

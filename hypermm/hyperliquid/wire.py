@@ -11,62 +11,31 @@ from typing import Any, Final
 
 from hypermm._core import rows as row
 from hypermm._core.rows import Rows
-from hypermm._core.scan import MALFORMED, NOT_MINE, Scanner
 from hypermm.errors import WireError
 from hypermm.hyperliquid.actions import (
     ALO,
     GTC,
     IOC,
-    AgentSendAssetAction,
-    ApproveAgentAction,
-    ApproveBuilderFeeAction,
-    BatchModifyAction,
-    Builder,
     CancelAction,
     CancelByCloidAction,
     CancelWire,
     CloidWire,
     ExchangeAction,
-    Limit,
-    ModifyAction,
-    ModifyWire,
-    NoopAction,
     OrderAction,
-    OrderType,
     OrderWire,
-    Request,
-    ScheduleCancelAction,
-    Signature,
-    Trigger,
-    UpdateIsolatedMarginAction,
     UpdateLeverageAction,
-    UserAction,
-    canonical_address,
-    decode_action,
-    decode_request,
 )
 from hypermm.hyperliquid.cloids import cloid_text, parse_cloid
 from hypermm.hyperliquid.payloads import (
     ActiveAssetContext,
     ClearinghouseState,
     FillPayload,
-    Frame,
     OrderPayload,
     OrderStatus,
     OrderStatusReply,
-    Other,
-    Payload,
-    Post,
-    Subscribed,
     UserFills,
     convert,
-    decode_frame,
-    decode_info,
-    encode_json,
-    parse_json,
 )
-from hypermm.hyperliquid.replies import decode_reply
-from hypermm.hyperliquid.universe import find_dex, instrument
 from hypermm.instrument import Instrument, print_decimal
 from hypermm.messages import (
     AccountState,
@@ -91,61 +60,6 @@ from hypermm.messages import (
     UpdateLeverage,
 )
 
-__all__ = [
-    "ALO",
-    "GTC",
-    "IOC",
-    "AccountFills",
-    "AgentSendAssetAction",
-    "ApproveAgentAction",
-    "ApproveBuilderFeeAction",
-    "BatchModifyAction",
-    "Builder",
-    "CancelAction",
-    "CancelByCloidAction",
-    "CancelWire",
-    "CloidWire",
-    "Decoder",
-    "ExchangeAction",
-    "Frame",
-    "Limit",
-    "MarketData",
-    "ModifyAction",
-    "ModifyWire",
-    "NoopAction",
-    "OrderAction",
-    "OrderType",
-    "OrderWire",
-    "Other",
-    "Post",
-    "Request",
-    "ScheduleCancelAction",
-    "Signature",
-    "Subscribed",
-    "Trigger",
-    "UpdateIsolatedMarginAction",
-    "UpdateLeverageAction",
-    "UserAction",
-    "canonical_address",
-    "cloid_text",
-    "context_rows",
-    "decode_action",
-    "decode_frame",
-    "decode_info",
-    "decode_read",
-    "decode_reply",
-    "decode_request",
-    "encode_action",
-    "encode_json",
-    "encode_read",
-    "find_dex",
-    "instrument",
-    "order_updates",
-    "parse_cloid",
-    "parse_json",
-    "user_fills",
-]
-
 NS_PER_MS: Final = 1_000_000
 CONTEXT_DECIMALS: Final = 12  # of the prices and rates in context rows
 
@@ -156,85 +70,6 @@ _TEXTS_MAX = 65_536
 _BUY = Side.BUY
 _ALO = Tif.ALO
 _IOC = Tif.IOC
-
-
-class MarketData(Payload, frozen=True):
-    """How many rows a frame of our market gave; whether it was a book of the top levels only."""
-
-    rows: int
-    is_top: bool = False
-
-
-class AccountFills(Payload, frozen=True):
-    """Fills of our market, oldest first; the first frame after a subscribe is a snapshot."""
-
-    fills: tuple[Fill, ...]
-    is_snapshot: bool
-
-
-class Decoder:
-    """Turns frames of the socket into rows of one market and values.
-
-    Parameters
-    ----------
-    instrument : Instrument
-        The market's rules; frames of other markets give `Other`.
-    """
-
-    def __init__(self, instrument: Instrument) -> None:
-        self._instrument = instrument
-        self._scanner = Scanner(
-            instrument.coin, instrument.price_decimals, instrument.size_decimals
-        )
-
-    def decode(self, frame: bytes, rows: Rows, *, is_snapshot: bool = False) -> Frame:
-        """Read one frame.
-
-        Parameters
-        ----------
-        frame : bytes
-            The frame's text.
-        rows : Rows
-            Receives market data.
-        is_snapshot : bool
-            Whether trades of this frame are the ones re-sent on subscribing.
-
-        Returns
-        -------
-        Frame
-            `data` is a `MarketData`, `AccountFills`, a tuple of `OrderUpdate`, or the payload of
-            the channel as `payloads` has it; `Other` for what is not ours.
-
-        Raises
-        ------
-        WireError
-            If the frame breaks the exchange's form; no row was added.
-        OverflowError
-            If `rows` has no room for the frame; no row was added.
-        """
-        scanner = self._scanner
-        count = scanner.scan(frame, rows, is_snapshot)
-        if count >= 0:
-            return Frame(scanner.channel, MarketData(count, scanner.is_top))
-        if count == MALFORMED:
-            raise WireError(f"a market data frame breaks the exchange's form: {frame[:120]!r}")
-        assert count == NOT_MINE, f"the scanner returned {count}"
-        message = decode_frame(frame)
-        match message.channel:
-            case "l2Book" | "bbo" | "trades":
-                return Frame(message.channel, Other(message.channel))
-            case "activeAssetCtx":
-                if message.data.coin != self._instrument.coin:
-                    return Frame(message.channel, Other(message.channel))
-                count = context_rows(message.data, self._instrument, rows)
-                return Frame(message.channel, MarketData(count))
-            case "orderUpdates":
-                return Frame(message.channel, order_updates(message.data, self._instrument))
-            case "userFills":
-                fills = user_fills(message.data, self._instrument)
-                return Frame(message.channel, AccountFills(fills, message.data.isSnapshot))
-            case _:
-                return message
 
 
 class _Texts(dict[int, str]):

@@ -18,6 +18,7 @@ from hypermm.engine import Engine, Mode
 from hypermm.gate import Gate
 from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.budget import Budget
+from hypermm.hyperliquid.replies import decode_reply
 from hypermm.hyperliquid.signing import Nonces
 from hypermm.instrument import Instrument
 from hypermm.messages import (
@@ -249,7 +250,7 @@ class Link:
             request = self.landing.pop(ticket, None)
             if request is not None:  # somebody else's otherwise
                 replies.append((request, payload))
-                event = wire.decode_reply(request.action, payload, self.instrument)
+                event = decode_reply(request.action, payload, self.instrument)
                 self.carry(Kind.REPLY, self.latency.reply_ms, event)
         fills: tuple[Fill, ...] = ()
         for user, channel, payload in block.user_events:
