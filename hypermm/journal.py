@@ -29,6 +29,27 @@ FILE_BYTES_MAX = 64 * 1024  # our own files are far smaller; anything longer is 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 
+TEXT_CHARS_MAX = 1_000
+
+DAY_NS = 86_400 * 10**9
+DAYS_MAX = 100_000  # the year 2243
+USD_MAX = 1e15
+# Numbers beyond these were not written by us: JSON's 1e999 is infinite, and a process -1 is all.
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "utc_day": (0, DAYS_MAX),
+    "start_equity_usd": (-USD_MAX, USD_MAX),
+    "pnl_usd": (-USD_MAX, USD_MAX),
+    "peak_usd": (0.0, USD_MAX),
+    "position": (-(1 << 53), 1 << 53),
+    "mark_price": (0.0, 1e18),
+    "exch_ns": (0, DAYS_MAX * DAY_NS),
+    "at_exch_ns": (0, DAYS_MAX * DAY_NS),
+    "nonce": (0, DAYS_MAX * DAY_NS // 10**6),
+    "pid": (2, 1 << 22),
+    "port": (1, 65_535),
+}
+NONCE_AHEAD_MS = 86_400_000  # what the exchange takes beyond its clock; later ones it refuses
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", re.ASCII)
 _KEY = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 
@@ -150,7 +171,7 @@ def _loads(text: str) -> Any:
 
 
 def _structure(text: str, cls: type[T]) -> T:
-    """Build a frozen value from JSON: every field present with its own type, and no other."""
+    """Build a frozen value from JSON: every field with its own type and bounds, and no other."""
     data = _loads(text)
     fields = attrs.fields_dict(cls)  # type: ignore[arg-type]
     if not isinstance(data, dict) or data.keys() != fields.keys():
@@ -161,7 +182,19 @@ def _structure(text: str, cls: type[T]) -> T:
             data[name] = float(value)
         elif type(value) is not expected:
             raise ValueError(f"{name} is a {type(value).__name__}, expected {expected}")
+        if expected is str:
+            data[name] = _printable(value)
+            continue
+        low, high = _BOUNDS[name]
+        if not low <= data[name] <= high:  # NaN compares false and lands here
+            raise ValueError(f"{name} is not within {low:g} to {high:g}")
     return cls(**data)
+
+
+def _printable(text: str) -> str:
+    """Escape what could steer the terminal of whoever is shown a text from a file."""
+    shown = text[:TEXT_CHARS_MAX]
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
 
 
 def _dump(value: Any) -> str:
@@ -251,8 +284,12 @@ class StateDirectory(_Folder):
         """Return the figures of the day that was last written; the caller compares the day."""
         try:
             text = self._read("day.json")
-            return Kept(None if text is None else _structure(text, DayFigures))
-        except (ValueError, TypeError):
+            figures = None if text is None else _structure(text, DayFigures)
+            # Fills up to this stamp count as booked: one in the future would hide all to come.
+            if figures is not None and figures.exch_ns > (figures.utc_day + 1) * DAY_NS:
+                raise ValueError("exch_ns is after the day")
+            return Kept(figures)
+        except ValueError:
             return Kept(None, self._set_aside("day.json", wall_ms))
 
     def write_day(self, figures: DayFigures) -> None:
@@ -264,6 +301,8 @@ class StateDirectory(_Folder):
         try:
             text = self._read("nonce.json")
             self._reserved = 0 if text is None else _structure(text, _Reserved).nonce
+            if self._reserved > wall_ms + NONCE_AHEAD_MS:
+                raise ValueError("nonce is more than a day ahead")
         except ValueError:
             self._reserved = 0
             return Kept(0, self._set_aside("nonce.json", wall_ms))

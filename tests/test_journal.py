@@ -258,3 +258,82 @@ def test_the_exchange_that_we_started_is_remembered(tmp_path: Path) -> None:
     assert LocalState(tmp_path).exchange() == EmbeddedExchange(pid=4711, port=3001)
     local.clear_exchange()
     assert LocalState(tmp_path).exchange() is None
+
+
+GOOD_DAY = {
+    "utc_day": 20_000,
+    "start_equity_usd": 10_000.0,
+    "pnl_usd": -1.5,
+    "peak_usd": 2.0,
+    "position": -7,
+    "mark_price": 1_000_000.0,
+    "exch_ns": 20_000 * 86_400 * 10**9 + 5,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("utc_day", "-1"),
+        ("utc_day", "1e999"),
+        ("start_equity_usd", "1e999"),
+        ("start_equity_usd", "-5e300"),
+        ("pnl_usd", "-1e999"),
+        ("peak_usd", "1e308"),
+        ("peak_usd", "-0.1"),
+        ("position", "9223372036854775807"),
+        ("mark_price", "-1.0"),
+        ("exch_ns", "9223372036854775807"),
+        ("exch_ns", str(20_002 * 86_400 * 10**9)),  # after its own day
+    ],
+)
+def test_figures_that_nobody_can_have_written_are_set_aside(
+    state: StateDirectory, name: str, value: str
+) -> None:
+    """An infinite equity would switch the drawdown limit off, a late stamp hide every fill."""
+    path = state.path / "day.json"
+    path.write_text(json.dumps(GOOD_DAY))
+    assert state.day(WALL_MS).value == DayFigures(**GOOD_DAY)
+
+    text = json.dumps({**GOOD_DAY, name: "HERE"}).replace('"HERE"', value)
+    path.write_text(text)
+    kept = state.day(WALL_MS)
+
+    assert kept.value is None
+    assert kept.set_aside is not None
+    assert kept.set_aside.read_text() == text
+
+
+@pytest.mark.parametrize("nonce", [-1, WALL_MS + 2 * 86_400_000, 10**30])
+def test_a_nonce_that_the_exchange_would_refuse_is_set_aside(
+    state: StateDirectory, nonce: int
+) -> None:
+    """Every action would be refused until that day."""
+    (state.path / "nonce.json").write_text(json.dumps({"nonce": nonce}))
+
+    kept = state.nonce_high_water(WALL_MS)
+
+    assert kept.value == 0
+    assert kept.set_aside is not None
+
+
+def test_a_process_that_is_no_process_is_not_ended(tmp_path: Path) -> None:
+    """A signal to -1 goes to everybody."""
+    local = LocalState(tmp_path)
+    for pid in (-1, 0, 1):
+        (local.path / "exchange.json").write_text(json.dumps({"pid": pid, "port": 3001}))
+
+        assert local.exchange() is None
+
+
+def test_texts_from_a_file_cannot_steer_a_terminal(state: StateDirectory) -> None:
+    """Whoever is told why it was killed reads a text that somebody may have put there."""
+    reason = "\x1b[31mhi\r\n\u202e" + "x" * 5_000
+    (state.path / "kill.json").write_text(json.dumps({"reason": reason, "at_exch_ns": 1}))
+
+    latch = state.latch()
+
+    assert latch is not None
+    assert latch.reason.isprintable()
+    assert latch.reason.startswith("\\x1b[31mhi\\r\\n\\u202e")
+    assert len(latch.reason) < 1_100
