@@ -109,6 +109,7 @@ class Ledger:
         self._fees_usd = 0.0
         self._session_pnl_usd = 0.0
         self._day_start_pnl_usd = 0.0  # session P&L when the day began
+        self._day_start_price = 0.0  # mark when the day began within this session; 0: it did not
         self._carried_usd = 0.0  # P&L of the day from before this session
         self._start_equity_usd = 0.0
         self._newest_ns = 0
@@ -123,7 +124,8 @@ class Ledger:
     def begin(self, account: AccountState, mark_price: float) -> Adjustment | None:
         """Start from the account as read, or from the figures of an earlier process today.
 
-        Fills that came before count from there on.
+        What came before, fills of an earlier process among it, is in the day's figures alone:
+        the session begins here with the position at the mark.
 
         Parameters
         ----------
@@ -162,9 +164,9 @@ class Ledger:
         else:
             self._open(account.position, mark_price, account.exch_ns)
         self._account_ns = account.exch_ns
-        self._floor_ns = max(self._floor_ns, account.exch_ns)
         self.mark_price = mark_price
         self._value()
+        self._begin_session(max(self._floor_ns, account.exch_ns))
         self._prove(self._floor_ns)
         for fill in waiting:
             self.apply(fill)
@@ -188,6 +190,11 @@ class Ledger:
         signed = fill.side * fill.size
         self._book(signed, fill.price * signed)
         self._fees_usd += fill.fee_usd
+        if self._day_start_price and fill.exch_ns // DAY_NS < self.utc_day:
+            # Heard after midnight: what it had earned by then belongs to the day before.
+            late_usd = signed * (self._day_start_price - fill.price) / MICRO_USD - fill.fee_usd
+            self._day_start_pnl_usd += late_usd
+            self._start_equity_usd += late_usd
         self._traded_micro += fill.price * fill.size
         self.fills += 1
         self._recent.append((fill.exch_ns, signed))
@@ -274,6 +281,7 @@ class Ledger:
             self.utc_day = exch_now_ns // DAY_NS
             self._start_equity_usd += self.day_pnl_usd
             self._day_start_pnl_usd = self._session_pnl_usd
+            self._day_start_price = price
             self._carried_usd = 0.0
             self.day_peak_usd = 0.0
             self._value()
@@ -327,6 +335,13 @@ class Ledger:
         self._cash_micro = -self._cost_micro
         self._floor_ns = exch_ns
         self.mark_price = price
+
+    def _begin_session(self, exch_ns: int) -> None:
+        """Leave all P&L so far to the day, and start the session's figures at zero."""
+        self._carried_usd += self._session_pnl_usd
+        self._realised_micro = self._traded_micro = self.fills = 0
+        self._fees_usd = self._session_pnl_usd = 0.0
+        self._open(self.position, self.mark_price, exch_ns)
 
     def _adopt(self, account: AccountState, price: float) -> Adjustment:
         # The difference is booked at the mark: it changes the position, not the P&L. Fills up to

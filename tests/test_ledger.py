@@ -324,3 +324,59 @@ def test_fa07_fills_that_arrive_after_a_later_one_survive_a_restart():
 
     assert adjustment is None
     assert after.figures().day_pnl_usd == pytest.approx(0.1)
+
+
+def test_a_new_day_begins_with_its_own_peak():
+    """Yesterday's peak would make today's first step a drawdown."""
+    ledger = begun(1_000)
+    ledger.mark(MID * 1.02, START_NS)
+    ledger.mark(MID * 1.01, START_NS)
+    assert ledger.drawdown_fraction > 0.0
+
+    ledger.mark(MID * 1.01, (DAY + 1) * DAY_NS)
+
+    figures = ledger.figures()
+    assert (figures.day_peak_usd, figures.drawdown_fraction) == (0.0, 0.0)
+
+
+def test_the_dead_run_s_fills_are_the_day_s_and_not_the_session_s():
+    """The farewell of a run tells what this run earned, paid and traded."""
+    figures = DayFigures(DAY, 10_000.0, -5.0, 1.0, 0, float(MID), START_NS - 10 * SEC)
+    ledger = Ledger(figures)
+    for i, (side, price, start) in enumerate(
+        ((Side.BUY, MID, 0), (Side.SELL, MID + 1_000, 100), (Side.BUY, MID - 1_000, 0)), 1
+    ):
+        at_ns = START_NS - (5 - i) * SEC
+        ledger.apply(make_fill(i, side, 100, price, 0.05, start, at_ns))
+
+    ledger.begin(account(100), float(MID))
+
+    session = ledger.figures()
+    assert (session.session_pnl_usd, session.fees_usd) == (0.0, 0.0)
+    assert (session.fills, session.traded_usd, session.realised_usd) == (0, 0.0, 0.0)
+    assert session.unrealised_usd == 0.0
+    assert session.day_pnl_usd == pytest.approx(-5.0 + 0.1 + 0.1 - 0.15)
+    ledger.apply(make_fill(9, Side.SELL, 100, MID + 1_000, 0.01, 100))
+    assert ledger.figures().session_pnl_usd == pytest.approx(0.1 - 0.01)
+    assert ledger.figures().day_pnl_usd == pytest.approx(-4.95 + 0.09)
+    assert ledger.day_figures().pnl_usd == pytest.approx(-4.95)  # proved without the last one
+
+
+def test_a_fill_of_yesterday_that_is_heard_today_is_yesterday_s():
+    """The loss of a new day begins at zero, whenever the fill stream delivers."""
+    midnight_ns = (DAY + 1) * DAY_NS
+    fill = make_fill(1, Side.BUY, 100, MID + 5_000, 0.5, 0, midnight_ns - SEC)
+    late, timely = begun(), begun()
+    timely.apply(fill)
+    for ledger in (late, timely):
+        ledger.mark(float(MID), midnight_ns - SEC // 2)
+        ledger.mark(float(MID + 1_000), midnight_ns)
+
+    late.apply(fill)
+    for ledger in (late, timely):
+        ledger.mark(float(MID + 3_000), midnight_ns + SEC)
+
+    assert late.figures().day_pnl_usd == pytest.approx(0.2)  # 100 lots, 2,000 units up
+    assert late.figures().day_pnl_usd == pytest.approx(timely.figures().day_pnl_usd)
+    assert late.figures().equity_usd == pytest.approx(timely.figures().equity_usd)
+    assert late.figures().session_pnl_usd == pytest.approx(timely.figures().session_pnl_usd)
