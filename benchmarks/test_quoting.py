@@ -157,8 +157,8 @@ def test_estimates_to_difference_against_plain_python(benchmark):
         num_levels=5,
         min_depth_bps=1.0,
         max_depth_bps=10.0,
-        geometric_spacing=True,
-        maker_fee_bps=1.5,
+        is_geometric=True,
+        cost_bps=1.5,
     )
     view, table = View(), Reconciler()
     ladder = strategy.quote(view, 400, 4600, 5400, is_reduce_only=False)

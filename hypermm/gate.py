@@ -38,7 +38,6 @@ class Gate:
         self._actions_max = limits.max_actions_per_minute
         self._sent_ns: deque[int] = deque(maxlen=MINUTE_ACTIONS_KEPT)
         self._reference = Reference(instrument.price_decimals)
-        self.denials = 0
 
     def observe(self, rows: Rows) -> None:
         """Take mark, oracle and touch from market data."""
@@ -53,7 +52,6 @@ class Gate:
         for action in actions:
             reason = self._objection(action, now_ns) if isinstance(action, PlaceOrders) else ""
             if reason:
-                self.denials += 1
                 denied.append(ActionDenied(action.id, reason))
             else:
                 allowed.append(action)
@@ -66,7 +64,7 @@ class Gate:
             return f"{len(orders)} orders in one action, allowed 1 to {ORDERS_PER_ACTION_MAX}"
         for order in orders:
             if reason := self._order_objection(order):
-                return f"order {order.cloid:#034x}: {reason}"
+                return reason
         highest_bid = max((o.price for o in orders if o.side is Side.BUY), default=0)
         lowest_ask = min((o.price for o in orders if o.side is Side.SELL), default=1 << 62)
         if highest_bid >= lowest_ask:

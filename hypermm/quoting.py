@@ -81,7 +81,7 @@ class Strategy:
         Depth of the last level when the first stands at `min_depth_bps`.
     num_levels : int
         Levels a side.
-    has_geometric_spacing : bool
+    is_geometric : bool
         Levels spaced by a constant ratio, else by a constant step.
 
     Raises
@@ -114,7 +114,7 @@ class Strategy:
         min_depth_bps: float,
         max_depth_bps: float | None = None,
         num_levels: int = 1,
-        has_geometric_spacing: bool = True,
+        is_geometric: bool = True,
     ) -> None:
         if not 0 < order_lots <= position_limit_lots:
             raise ConfigError(
@@ -158,7 +158,7 @@ class Strategy:
         self._min_depth_bps = min_depth_bps
         self._ratio = ratio
         self._num_levels = num_levels
-        self._is_geometric = has_geometric_spacing
+        self._is_geometric = is_geometric
         self._forget()
 
     def _forget(self) -> None:
@@ -334,8 +334,8 @@ def make_strategy(
     num_levels: int,
     min_depth_bps: float,
     max_depth_bps: float,
-    geometric_spacing: bool,
-    maker_fee_bps: float,
+    is_geometric: bool,
+    cost_bps: float,
 ) -> Strategy:
     """Make the strategy of this name; the shape of the ladder matters to `ladder` alone.
 
@@ -355,9 +355,9 @@ def make_strategy(
         order_lots=order_lots,
         position_limit_lots=position_limit_lots,
         risk_aversion=risk_aversion,
-        cost_bps=maker_fee_bps,
+        cost_bps=cost_bps,
         min_depth_bps=min_depth_bps,
         max_depth_bps=max_depth_bps if is_ladder else None,
         num_levels=num_levels if is_ladder else 1,
-        has_geometric_spacing=geometric_spacing,
+        is_geometric=is_geometric,
     )

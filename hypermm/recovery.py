@@ -26,6 +26,7 @@ RETRY_NS_MAX = 2 * SECOND_NS  # between reads that fail: what is in doubt stops 
 AGREE_NS = 2 * SECOND_NS  # between two reads that count as agreeing
 PERIOD_NS = 10 * SECOND_NS  # of list and account
 FILLS_PERIOD_NS = 60 * SECOND_NS
+OVERDUE_NS = 2 * PERIOD_NS  # beyond its period a read may bring nothing; then nobody audits us
 ROUND_NS_MAX = 2 * SECOND_NS  # pause between rounds that did not prove what they should
 READ_TIMEOUT_NS = 15 * SECOND_NS  # a read that nobody answers is forgotten
 ORDER_READS_MAX = 8  # in flight at once
@@ -38,6 +39,9 @@ class Read(Enum):
     LIST = "list"
     ACCOUNT = "account"
     FILLS = "fills"
+
+
+PERIODS_NS = {Read.LIST: PERIOD_NS, Read.ACCOUNT: PERIOD_NS, Read.FILLS: FILLS_PERIOD_NS}
 
 
 class Phase(Enum):
@@ -59,7 +63,17 @@ class _Schedule:
     tries: int = 0
     id: int = 0  # 0: none under way
     asked_ns: int = 0
+    since_ns: int = 0  # of the last answer; before the first, of the schedule
     seen_ns: int = -1  # how far the venue had got then, on our clock; negative: not known
+
+    @classmethod
+    def starting(cls, now_ns: int, pause_ns: int = 0) -> "_Schedule":
+        """Make one that is due after a pause."""
+        return cls(due_ns=now_ns + pause_ns, since_ns=now_ns)
+
+    def next_ns(self) -> int:
+        """Return when to ask, or when not to wait for the answer any longer."""
+        return self.asked_ns + READ_TIMEOUT_NS if self.id else self.due_ns
 
     def retry(self, now_ns: int, pause_ns_max: int = RETRY_NS_MAX) -> None:
         self.due_ns = now_ns + min(FIRST_PAUSE_NS << min(self.tries, 8), pause_ns_max)
@@ -98,7 +112,9 @@ class Recovery:
         self.is_alone = False  # whether no request of a former process may land any more
         self._empty_ns = 0  # when the first of the agreeing empty lists was asked; 0: none
         self._is_reading_account = False  # while sweeping: the last account and fills
+        self.is_blind = False  # a read failed for so long that nothing is proved any more
         self._due_ns = 0  # when something is due; negative: to be found anew
+        self._overdue_ns = 1 << 62  # when a read that failed ever since is overdue
 
     @property
     def is_synced(self) -> bool:
@@ -155,15 +171,21 @@ class Recovery:
             return None
         schedule.id = 0
         schedule.tries = 0
-        match read:
-            case Read.FILLS:
-                pause_ns = FILLS_PERIOD_NS
-            case Read.LIST if not self.is_alone:
-                pause_ns = AGREE_NS
-            case Read.LIST | Read.ACCOUNT:
-                pause_ns = PERIOD_NS
-        schedule.due_ns = now_ns + pause_ns
+        schedule.since_ns = now_ns
+        is_early = read is Read.LIST and not self.is_alone
+        schedule.due_ns = now_ns + (AGREE_NS if is_early else PERIODS_NS[read])
         return schedule.asked_ns
+
+    def overdue(self, now_ns: int) -> Read | None:
+        """Return a periodic read that has brought nothing for too long; proves all anew then."""
+        if now_ns < self._overdue_ns or self.phase is not Phase.SYNCED:
+            return None
+        late = (r for r in Read if now_ns >= self._reads[r].since_ns + PERIODS_NS[r] + OVERDUE_NS)
+        read = next(late, None)
+        if read is not None:
+            self.is_blind = True
+            self.resync(now_ns)
+        return read
 
     def failed(self, read_id: int, now_ns: int) -> None:
         """Note that a read was not answered: it is asked again later."""
@@ -242,8 +264,8 @@ class Recovery:
                     self._empty_ns = asked_ns
                     self._done.clear()
                     self._is_reading_account = True
-                    self._reads[Read.ACCOUNT] = _Schedule(now_ns)
-                    self._reads[Read.FILLS] = _Schedule(now_ns)
+                    self._reads[Read.ACCOUNT] = _Schedule.starting(now_ns)
+                    self._reads[Read.FILLS] = _Schedule.starting(now_ns)
                     schedule.due_ns = asked_ns + gap_ns
                 elif asked_ns - self._empty_ns >= gap_ns:
                     self._done.add(Read.LIST)
@@ -291,7 +313,7 @@ class Recovery:
         now_ns: int,
         fills_since_ms: int,
         *,
-        fresh_ns: int | None = None,
+        fresh_ns: int,
     ) -> tuple[ReadAction, ...]:
         """Return the reads that are due.
 
@@ -303,12 +325,10 @@ class Recovery:
             Our clock.
         fills_since_ms : int
             The venue's time from which on fills are asked, ms since 1970.
-        fresh_ns : int or None
+        fresh_ns : int
             When the newest market data was new, on our clock: the venue has got as far as this.
-            None for now.
         """
         self._due_ns = -1
-        seen_ns = now_ns if fresh_ns is None else fresh_ns
         actions: list[ReadAction] = []
         for read, schedule in self._reads.items():
             if schedule.id and now_ns - schedule.asked_ns >= READ_TIMEOUT_NS:
@@ -318,18 +338,25 @@ class Recovery:
             action = self._ask(read, fills_since_ms)
             schedule.id = action.id
             schedule.asked_ns = now_ns
-            schedule.seen_ns = seen_ns
+            schedule.seen_ns = fresh_ns
             actions.append(action)
         if doubtful or self._doubts:
-            self._read_orders(doubtful, now_ns, seen_ns, actions)
+            self._read_orders(doubtful, now_ns, fresh_ns, actions)
         return tuple(actions)
 
     def due_ns(self) -> int:
         """Return when the next read is due."""
         if self._due_ns >= 0:
             return self._due_ns
-        due = [s.due_ns for read, s in self._reads.items() if not s.id and self._wants(read)]
-        due += [d.schedule.due_ns for d in self._doubts.values() if not d.schedule.id]
+        due = [s.next_ns() for read, s in self._reads.items() if s.id or self._wants(read)]
+        is_full = len(self._by_id) >= ORDER_READS_MAX
+        doubts = (doubt.schedule for doubt in self._doubts.values())
+        due += [s.next_ns() for s in doubts if s.id or not is_full]
+        if self.phase is Phase.SYNCED:
+            self._overdue_ns = OVERDUE_NS + min(
+                s.since_ns + PERIODS_NS[read] for read, s in self._reads.items()
+            )
+            due.append(self._overdue_ns)
         self._due_ns = max(min(due, default=1 << 62), 0)
         return self._due_ns
 
@@ -337,7 +364,7 @@ class Recovery:
         self,
         doubtful: tuple[int, ...],
         now_ns: int,
-        seen_ns: int,
+        fresh_ns: int,
         actions: list[ReadAction],
     ) -> None:
         wanted = set(doubtful)
@@ -347,7 +374,7 @@ class Recovery:
             doubt = self._doubts.get(cloid)
             if doubt is None:
                 # The answer that is under way, or the stream, may bring the proof by itself.
-                doubt = _Doubt(now_ns, _Schedule(now_ns + FIRST_PAUSE_NS))
+                doubt = _Doubt(now_ns, _Schedule.starting(now_ns, FIRST_PAUSE_NS))
                 self._doubts[cloid] = doubt
             schedule = doubt.schedule
             if schedule.id and now_ns - schedule.asked_ns >= READ_TIMEOUT_NS:
@@ -358,7 +385,7 @@ class Recovery:
             action = ReadOrder(next(self._ids), cloid)
             schedule.id = action.id
             schedule.asked_ns = now_ns
-            schedule.seen_ns = seen_ns
+            schedule.seen_ns = fresh_ns
             self._by_id[action.id] = cloid
             actions.append(action)
 
@@ -401,15 +428,16 @@ class Recovery:
         self._is_reading_account = False
         match phase:
             case Phase.LISTING:
-                self._reads[Read.LIST] = _Schedule(now_ns)
+                self._reads[Read.LIST] = _Schedule.starting(now_ns)
             case Phase.SWEEPING:  # the cancels go first
-                self._reads[Read.LIST] = _Schedule(now_ns + QUICK_AGREE_NS)
+                self._reads[Read.LIST] = _Schedule.starting(now_ns, QUICK_AGREE_NS)
             case Phase.READING:
-                self._reads[Read.ACCOUNT] = _Schedule(now_ns)
-                self._reads[Read.FILLS] = _Schedule(now_ns)
+                self._reads[Read.ACCOUNT] = _Schedule.starting(now_ns)
+                self._reads[Read.FILLS] = _Schedule.starting(now_ns)
             case Phase.SYNCED:
                 # The last request of a process that was killed may land after the first list.
+                self.is_blind = False
                 pause_ns = PERIOD_NS if self.is_alone else AGREE_NS
-                self._reads[Read.LIST] = _Schedule(now_ns + pause_ns)
+                self._reads[Read.LIST] = _Schedule.starting(now_ns, pause_ns)
             case Phase.OFFLINE | Phase.PROVED:
                 pass

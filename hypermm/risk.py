@@ -51,24 +51,12 @@ class Verdict:
 ALL_CLEAR = Verdict(Ruling.QUOTE)
 
 
-def assess(
-    limits: RiskConfig,
-    *,
-    day_pnl_usd: float,
-    drawdown_fraction: float,
-    position_value_usd: float,
-    is_at_position_limit: bool,
-    is_book_valid: bool,
-    age_secs: float,
-    blind_secs: float,
-    rate_limit_errors: int,
-) -> Verdict:
-    """Judge the figures of one step.
+@frozen(kw_only=True)
+class Figures:
+    """What one step is judged by.
 
     Parameters
     ----------
-    limits : RiskConfig
-        What is allowed.
     day_pnl_usd : float
         P&L of the UTC day.
     drawdown_fraction : float
@@ -76,16 +64,29 @@ def assess(
     position_value_usd : float
         Absolute value of the position; 0 without one.
     is_at_position_limit : bool
-        Whether the position in lots has reached its limit.
+        Whether no order that makes the position larger fits any more.
     is_book_valid : bool
         Whether there is a book with two sides that do not cross.
     age_secs : float
         Age of the newest market data by the venue's time.
     blind_secs : float
-        The part of that age for which the connection is to blame no longer: time without data
-        while connected. 0 while the connection is known to be down.
+        The part of that age in which we were connected and listening.
     rate_limit_errors : int
         Refusals for rate in the last minute.
+    """
+
+    day_pnl_usd: float
+    drawdown_fraction: float
+    position_value_usd: float
+    is_at_position_limit: bool
+    is_book_valid: bool
+    age_secs: float
+    blind_secs: float
+    rate_limit_errors: int
+
+
+def assess(limits: RiskConfig, figures: Figures) -> Verdict:
+    """Judge the figures of one step.
 
     Returns
     -------
@@ -95,106 +96,93 @@ def assess(
     near = APPROACHING_FRACTION
     value_max = limits.max_position_value_usd
     if (
-        day_pnl_usd > -near * limits.max_daily_loss_usd
-        and drawdown_fraction < near * limits.max_drawdown
-        and position_value_usd < near * value_max
-        and age_secs < near * limits.stale_pull_secs
-        and blind_secs < near * limits.stale_kill_secs
-        and rate_limit_errors < near * limits.rate_limit_errors_max
-        and is_book_valid
-        and not is_at_position_limit
+        figures.day_pnl_usd > -near * limits.max_daily_loss_usd
+        and figures.drawdown_fraction < near * limits.max_drawdown
+        and figures.position_value_usd < near * value_max
+        and figures.age_secs < near * limits.stale_pull_secs
+        and figures.blind_secs < near * limits.stale_kill_secs
+        and figures.rate_limit_errors < near * limits.rate_limit_errors_max
+        and figures.is_book_valid
+        and not figures.is_at_position_limit
     ):
         return ALL_CLEAR  # the common case, without building anything
-    ruling, reason = _ruling(
-        limits,
-        day_pnl_usd=day_pnl_usd,
-        drawdown_fraction=drawdown_fraction,
-        position_value_usd=position_value_usd,
-        is_at_position_limit=is_at_position_limit,
-        is_book_valid=is_book_valid,
-        age_secs=age_secs,
-        blind_secs=blind_secs,
-        rate_limit_errors=rate_limit_errors,
-    )
-    near_limits = (
+    pnl, value = figures.day_pnl_usd, figures.position_value_usd
+    blind, errors = figures.blind_secs, figures.rate_limit_errors
+    kill_value = value_max * limits.kill_position_factor
+    # Name of a limit that is told when near, figure, limit, what happens there, and the words;
+    # the strictest first.
+    table: tuple[tuple[Limit | None, float, float, Ruling, str], ...] = (
         (
             Limit.DAILY_LOSS,
-            day_pnl_usd > -near * limits.max_daily_loss_usd,
-            f"day P&L {day_pnl_usd:.2f} USD of -{limits.max_daily_loss_usd:.2f} USD",
+            -pnl,
+            limits.max_daily_loss_usd,
+            Ruling.KILL,
+            f"daily loss: {pnl:.2f} USD, limit -{limits.max_daily_loss_usd:.2f} USD",
         ),
         (
             Limit.DRAWDOWN,
-            drawdown_fraction < near * limits.max_drawdown,
-            f"drawdown {drawdown_fraction:.4f} of {limits.max_drawdown:.4f}",
+            figures.drawdown_fraction,
+            limits.max_drawdown,
+            Ruling.KILL,
+            f"drawdown: {figures.drawdown_fraction:.4f}, limit {limits.max_drawdown:.4f}",
         ),
         (
-            Limit.POSITION_VALUE,
-            position_value_usd < near * value_max,
-            f"position value {position_value_usd:.0f} USD of {value_max:.0f} USD",
+            None,
+            value,
+            kill_value,
+            Ruling.KILL,
+            f"position value: {value:.0f} USD, limit {kill_value:.0f} USD",
         ),
         (
             Limit.STALE_DATA,
-            blind_secs < near * limits.stale_kill_secs,
-            f"no market data for {blind_secs:.1f} s of {limits.stale_kill_secs:.1f} s",
+            blind,
+            limits.stale_kill_secs,
+            Ruling.KILL,
+            f"stale data: none for {blind:.1f} s, limit {limits.stale_kill_secs:.1f} s",
         ),
         (
             Limit.RATE_LIMIT,
-            rate_limit_errors < near * limits.rate_limit_errors_max,
-            f"{rate_limit_errors} rate-limit errors a minute of {limits.rate_limit_errors_max}",
+            errors,
+            limits.rate_limit_errors_max,
+            Ruling.KILL,
+            f"rate limit errors: {errors} in 60 s, limit {limits.rate_limit_errors_max}",
+        ),
+        (
+            None,
+            figures.age_secs,
+            limits.stale_pull_secs,
+            Ruling.PULL,
+            f"market data {figures.age_secs:.1f} s old, limit {limits.stale_pull_secs:.1f} s",
+        ),
+        (
+            None,
+            not figures.is_book_valid,
+            True,
+            Ruling.PULL,
+            "the book is empty, one-sided or crossed",
+        ),
+        (
+            None,
+            figures.is_at_position_limit,
+            True,
+            Ruling.REDUCE,
+            "the position is at its limit",
+        ),
+        (
+            Limit.POSITION_VALUE,
+            value,
+            value_max,
+            Ruling.REDUCE,
+            f"position value: {value:.0f} USD, limit {value_max:.0f} USD",
         ),
     )
-    approaching = tuple((limit, text) for limit, is_far, text in near_limits if not is_far)
+    ruling, reason = next(
+        ((ruling, text) for _, figure, most, ruling, text in table if not figure < most),
+        (Ruling.QUOTE, ""),
+    )
+    approaching = tuple(
+        (limit, text)
+        for limit, figure, most, _, text in table
+        if limit is not None and not figure < near * most
+    )
     return Verdict(ruling, reason, approaching)
-
-
-def _ruling(
-    limits: RiskConfig,
-    *,
-    day_pnl_usd: float,
-    drawdown_fraction: float,
-    position_value_usd: float,
-    is_at_position_limit: bool,
-    is_book_valid: bool,
-    age_secs: float,
-    blind_secs: float,
-    rate_limit_errors: int,
-) -> tuple[Ruling, str]:
-    value_max = limits.max_position_value_usd
-    kill_value_usd = value_max * limits.kill_position_factor
-    if not day_pnl_usd > -limits.max_daily_loss_usd:
-        return (
-            Ruling.KILL,
-            f"daily loss: {day_pnl_usd:.2f} USD, limit -{limits.max_daily_loss_usd:.2f} USD",
-        )
-    if not drawdown_fraction < limits.max_drawdown:
-        return Ruling.KILL, f"drawdown: {drawdown_fraction:.4f}, limit {limits.max_drawdown:.4f}"
-    if not position_value_usd < kill_value_usd:
-        return (
-            Ruling.KILL,
-            f"position value: {position_value_usd:.0f} USD, limit {kill_value_usd:.0f} USD",
-        )
-    if not blind_secs < limits.stale_kill_secs:
-        return (
-            Ruling.KILL,
-            f"stale data: none for {blind_secs:.1f} s, limit {limits.stale_kill_secs:.1f} s",
-        )
-    if not rate_limit_errors < limits.rate_limit_errors_max:
-        return (
-            Ruling.KILL,
-            f"rate limit errors: {rate_limit_errors} in 60 s, limit {limits.rate_limit_errors_max}",
-        )
-    if not age_secs < limits.stale_pull_secs:
-        return (
-            Ruling.PULL,
-            f"market data {age_secs:.1f} s old, limit {limits.stale_pull_secs:.1f} s",
-        )
-    if not is_book_valid:
-        return Ruling.PULL, "the book is empty, one-sided or crossed"
-    if is_at_position_limit:
-        return Ruling.REDUCE, "the position is at its limit"
-    if not position_value_usd < value_max:
-        return (
-            Ruling.REDUCE,
-            f"position value {position_value_usd:.0f} USD, limit {value_max:.0f} USD",
-        )
-    return Ruling.QUOTE, ""

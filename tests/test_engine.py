@@ -510,7 +510,8 @@ def test_fa07_a_restart_goes_on_with_the_day_s_figures():
     assert second.ledger.adjustments == 0
     assert second.ledger.day_pnl_usd == pytest.approx(first.ledger.day_pnl_usd, abs=1e-9)
     assert second.ledger.equity_usd == pytest.approx(first.ledger.equity_usd, abs=1e-9)
-    assert second.ledger.session_pnl_usd != first.ledger.session_pnl_usd
+    assert (second.ledger.session_pnl_usd, second.ledger.fees_usd) == (0.0, 0.0)
+    assert second.ledger.fills == second.counters.buys + second.counters.sells == 0
     cancelled = {oid for a in again.sent if isinstance(a, CancelOids) for oid in a.oids}
     assert cancelled == {landed.oid for landed in world.live_before_restart}
 

@@ -1,5 +1,6 @@
 """Own orders: ids, the table of states, exposure under events in any order, ladder to actions."""
 
+import math
 from collections import deque
 from itertools import count, permutations
 
@@ -68,6 +69,7 @@ class Table:
             ask_room=ask_room,
             is_reducing=bool(rest.get("is_reducing")),
             now_ns=self.now_ns,
+            collar=(0.0, math.inf),
         )
 
     def place(self, side: int = 1, price: int = MID - 500, size: int = 100) -> tuple[int, int]:

@@ -36,8 +36,8 @@ def strategy_of(name, instrument=BTC, **changes):
         "num_levels": 5,
         "min_depth_bps": 1.0,
         "max_depth_bps": 10.0,
-        "geometric_spacing": True,
-        "maker_fee_bps": 1.5,
+        "is_geometric": True,
+        "cost_bps": 1.5,
     } | changes
     return make_strategy(name, instrument, **settings)
 
@@ -72,7 +72,7 @@ def test_every_quote_can_be_placed(
 ):
     """Allowed prices, post-only, above the minimum, inside the room: whatever the estimates say."""
     rule = Instrument(coin="TEST", asset_id=0, size_decimals=size_decimals)
-    strategy = strategy_of(name, rule, risk_aversion=risk_aversion, maker_fee_bps=fee)
+    strategy = strategy_of(name, rule, risk_aversion=risk_aversion, cost_bps=fee)
 
     ladder = quote(strategy, view, position, rooms, is_reduce_only=is_reduce_only)
 
@@ -284,7 +284,7 @@ def test_an_unknown_strategy_is_the_operators_error():
         ({"position_limit_lots": 1000 * (MAX_SOLVER_LOTS + 1)}, "orders"),
         ({"risk_aversion": math.nan}, "risk_aversion"),
         ({"risk_aversion": -0.1}, "risk_aversion"),
-        ({"maker_fee_bps": math.nan}, "cost_bps"),
+        ({"cost_bps": math.nan}, "cost_bps"),
         ({"min_depth_bps": math.nan}, "min_depth_bps"),
         ({"min_depth_bps": -1.0}, "min_depth_bps"),
         ({"max_depth_bps": math.nan}, "max_depth_bps"),

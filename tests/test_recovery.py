@@ -19,7 +19,9 @@ class Reads:
 
     def ask(self, after_secs: float = 0.0) -> list[object]:
         self.now_ns += round(after_secs * SEC)
-        return list(self.recovery.reads(self.doubtful, self.now_ns, 1_000_000))
+        return list(
+            self.recovery.reads(self.doubtful, self.now_ns, 1_000_000, fresh_ns=self.now_ns)
+        )
 
     def list(
         self, read: ReadOpenOrders, *, is_settled: bool = True, has_ours: bool = False

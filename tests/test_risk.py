@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypermm.config import RiskConfig
-from hypermm.risk import ALL_CLEAR, Limit, Ruling, Verdict, assess
+from hypermm.risk import ALL_CLEAR, Figures, Limit, Ruling, Verdict, assess
 
 LIMITS = RiskConfig()
 FINE = {
@@ -23,7 +23,7 @@ FINE = {
 
 
 def judge(**figures: object) -> Verdict:
-    return assess(LIMITS, **{**FINE, **figures})  # type: ignore[arg-type]
+    return assess(LIMITS, Figures(**{**FINE, **figures}))  # type: ignore[arg-type]
 
 
 def test_the_common_case_makes_no_object():

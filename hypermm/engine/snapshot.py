@@ -53,5 +53,6 @@ class Snapshot:
     leverage: int
     latch: Latch | None
     stop_reason: str
+    start_error: str  # why nothing could ever be quoted; empty if something could
     is_proved: bool  # once stopped: whether the exchange's list shows none of ours
     warm_up: WarmUp

@@ -1,14 +1,16 @@
 """What the engine says: the operating procedures' events, with numbers, units and a pace."""
 
 import math
+import re
 from collections import deque
 from collections.abc import Iterable
 
 from hypermm._core.ladder import Ladder
+from hypermm.engine.sizes import Sizes
 from hypermm.estimators import Estimates, WarmUp
 from hypermm.instrument import Instrument
 from hypermm.ledger import Adjustment, Ledger
-from hypermm.messages import Fill, Level, Notice
+from hypermm.messages import AccountState, Fill, Level, Notice
 from hypermm.orders import OwnOrder
 from hypermm.risk import Limit, Verdict
 
@@ -16,6 +18,8 @@ SECOND_NS = 10**9
 SUMMARY_NS = 10 * SECOND_NS
 PROGRESS_NS = 5 * SECOND_NS
 NOTICES_MAX = 4_096
+
+_FIGURES = re.compile(r"[0-9.]+")  # two denials that differ in these alone say the same
 
 
 class Voice:
@@ -62,11 +66,45 @@ class Voice:
             is_taker=fill.is_taker,
         )
 
+    def started(
+        self,
+        sizes: Sizes,
+        account: AccountState,
+        *,
+        price: float,
+        position: int,
+        leverage: int,
+        max_daily_loss_usd: float,
+    ) -> None:
+        """Say what will be quoted and held at most, and what made that less than wanted."""
+        instrument = self._instrument
+        self.tell(
+            Level.INFO,
+            "Market maker started",
+            asset=instrument.coin,
+            account_value_usd=round(account.account_value_usd, 2),
+            position=instrument.print_size(position),
+            leverage=leverage,
+            target_liquidity=instrument.print_size(sizes.order),
+            max_position=instrument.print_size(sizes.position),
+            max_position_usd=round(instrument.notional_usd(int(price), sizes.position), 2),
+            max_daily_loss_usd=max_daily_loss_usd,
+        )
+        if sizes.caps:
+            self.tell(
+                Level.WARN,
+                "Sizes capped",
+                target_liquidity_wanted=instrument.print_size(sizes.wanted_order),
+                max_position_wanted=instrument.print_size(sizes.wanted_position),
+                rule=", ".join(sizes.caps),
+            )
+
     def denial(self, reason: str, now_ns: int) -> None:
         """Say that gate or budget kept an action; the same reason again only after a while."""
-        if reason == self._denial and now_ns < self._denial_ns:
+        gist = _FIGURES.sub("", reason)
+        if gist == self._denial and now_ns < self._denial_ns:
             return
-        self._denial, self._denial_ns = reason, now_ns + SUMMARY_NS
+        self._denial, self._denial_ns = gist, now_ns + SUMMARY_NS
         self.tell(Level.WARN, "Action denied", reason=reason)
 
     def adjustment(self, adjustment: Adjustment | None) -> None:

@@ -1,7 +1,5 @@
 """From a target ladder to actions: cancels first, then placements within what the limits leave."""
 
-import math
-
 from hypermm._core.ladder import Ladder
 from hypermm.messages import (
     Action,
@@ -34,7 +32,7 @@ class Orders(Table):
         ask_room: int,
         is_reducing: bool,
         now_ns: int,
-        collar: tuple[float, float] = (0.0, math.inf),
+        collar: tuple[float, float],
     ) -> tuple[Action, ...]:
         """Turn the difference between the wanted ladder and the live orders into actions.
 

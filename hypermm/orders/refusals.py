@@ -22,7 +22,11 @@ COUNTED_MAX = 256  # actions whose refusal has been counted
 
 _POST_ONLY = re.compile(r"Post only order would have immediately matched|badAloPxRejected")
 _TOUCH = re.compile(r"bbo was ([0-9.]*)@([0-9.]*)")
-_RATE_LIMIT = re.compile(r"Too many cumulative requests|429|rate limit", re.IGNORECASE)
+_RATE_LIMIT = re.compile(
+    r"^Too many cumulative requests|^(?:HTTP (?:status )?|post answered by \w+: )?429\b"
+    r"|\brate limit",
+    re.IGNORECASE,
+)
 _NOT_OURS = re.compile(r"User or API Wallet|Must deposit before")
 _REASON_END = re.compile(r"[:,.(]| asset=|[0-9]")
 

@@ -268,6 +268,7 @@ class Table:
             if record is None:
                 continue
             if is_placement:
+                self.counts.placed -= 1  # it never left us
                 self.counts.denied += 1
                 self._advance(record, OrderEvent.DENY, now_ns)
             else:  # too early to hope that at once is better
