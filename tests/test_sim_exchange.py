@@ -748,6 +748,25 @@ def test_an_agent_acts_for_its_master_until_it_is_replaced(venue):
     assert reply["response"] == f"User or API Wallet {agent} does not exist."
 
 
+def test_an_agent_acts_no_longer_than_it_was_approved_for(venue):
+    """Whoever gave a key an end relies on it."""
+    agent = "0x" + 40 * "1"
+    approval = {
+        "type": "approveAgent",
+        "signatureChainId": "0x66eee",
+        "hyperliquidChain": "Testnet",
+        "agentAddress": agent,
+        "agentName": f"bot valid_until {venue.exchange.now_ms + 200}",
+        "nonce": venue.nonce + 1,
+    }
+    assert venue.act(ALICE, approval)["status"] == "ok"
+    assert venue.act(agent, {"type": "noop"})["status"] == "ok"
+
+    reply = venue.act(agent, {"type": "noop"})
+
+    assert reply["response"] == f"User or API Wallet {agent} does not exist."
+
+
 def test_a_long_agent_name_is_cut_before_it_is_looked_up(venue):
     """Cut only when kept, every approval of the same long name added one more agent."""
     account = venue.exchange.accounts.get(ALICE)

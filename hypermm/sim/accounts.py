@@ -285,9 +285,14 @@ class Accounts:
         address = address.lower()
         return self.by_address.setdefault(address, Account(address))
 
-    def acting(self, signer: str) -> Account | None:
-        """Return the account for which a signer acts."""
-        return self._masters.get(signer) or self.by_address.get(signer)
+    def acting(self, signer: str, now_ms: int) -> Account | None:
+        """Return the account for which a signer acts; an agent does so until its time is over."""
+        master = self._masters.get(signer)
+        if master is None:
+            return self.by_address.get(signer)
+        agents = master.agents.values()
+        is_valid = any(a.address == signer and now_ms < a.valid_until_ms for a in agents)
+        return master if is_valid else None
 
     def master(self, address: str) -> Account | None:
         """Return the account whose agent this address is."""

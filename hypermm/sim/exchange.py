@@ -162,7 +162,7 @@ class Exchange:
 
     def knows_signer(self, address: str) -> bool:
         """Whether the address is a user or an agent of one."""
-        return self.accounts.acting(address) is not None
+        return self.accounts.acting(address, self.now_ms) is not None
 
     def submit(
         self,
@@ -249,7 +249,7 @@ class Exchange:
             if account is None:
                 raise ActionRefusedError(refusals.must_deposit(signer))
         else:
-            account = self.accounts.acting(signer)
+            account = self.accounts.acting(signer, self.now_ms)
             if account is None:
                 raise ActionRefusedError(refusals.unknown_wallet(signer))
         if submission.vault is not None:
