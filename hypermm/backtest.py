@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hypermm.config import Config
 from hypermm.engine import Engine, Mode
@@ -238,7 +238,7 @@ def run(
         raise ConfigError(f"no market {name!r} here: {listed}")
     exchange = Exchange(markets, start_ms=start_ms, seed=seed, block_ms=block_ms)
     exchange.fund(ACCOUNT, funded_usd)
-    instrument = exchange.by_coin[name].instrument
+    instrument = evolve(exchange.by_coin[name].instrument, decimals_cap=config.trading.decimals)
     link = Link(
         exchange,
         instrument,
