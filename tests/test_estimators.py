@@ -162,6 +162,25 @@ def test_warm_up_opens_when_both_counts_are_there_and_stays_open():
     assert estimators.read(ns(4000)).is_warm
 
 
+def test_many_small_trades_alone_do_not_end_the_warm_up():
+    """A hundred trades in a tenth of a volume tick say nothing of the volatility."""
+    estimators = Estimators(INSTRUMENT)
+    rows = Rows.allocate(1)
+    rows.append(kind=CONTEXT, index=DAY_VOLUME, size=10**12)
+    estimators.apply(rows)
+    quote(estimators, 0)
+    estimators.read(ns(1))
+    for i in range(100):
+        trades(estimators, i, 1)
+        quote(estimators, (i + 1) / 10)
+
+    progress = estimators.warm_up(ns(11))
+
+    assert progress.trades >= progress.trades_needed
+    assert progress.volume_ticks < progress.volume_ticks_needed
+    assert not progress.is_warm
+
+
 def test_time_to_go_counts_down_to_the_gate():
     """Ten trades a second, 400 needed and falling: from the sixth second on it is within 2 s."""
     estimators = Estimators(INSTRUMENT, min_trades=400, warmup_decay_secs=300.0)
