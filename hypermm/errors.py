@@ -45,14 +45,6 @@ class StartRefusedError(HypermmError):
     """The operator must act: a kill latch or a second instance stands in the way."""
 
 
-class VenueError(HypermmError):
-    """The exchange refused. `is_retriable` says whether asking again later is sound."""
-
-    def __init__(self, message: str, *, hint: str = "", is_retriable: bool = False) -> None:
-        super().__init__(message, hint=hint)
-        self.is_retriable = is_retriable
-
-
 class UnreachableError(HypermmError):
     """The exchange does not answer at its address."""
 
