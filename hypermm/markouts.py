@@ -4,14 +4,12 @@ The mid at the fill is the one strictly before the taker's order, because the sw
 of the loss. The mid at a horizon is the last one at or before it. Everything is bounded.
 """
 
-from collections import deque
 from heapq import heappop, heappush
-from math import isnan, nan, sqrt
+from math import isnan, nan
 
-import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
+from hypermm._core.markouts import MarkoutRing
 from hypermm.messages import Fill
 
 HORIZONS_SECS = (0.5, 1.0, 5.0, 30.0, 60.0)
@@ -51,59 +49,6 @@ class Markout:
     edge_bps: float
 
 
-def newey_west_se(values: NDArray[np.float64], lags: int) -> float:
-    """Return the standard error of a mean, robust to correlation up to `lags`.
-
-    Parameters
-    ----------
-    values : array of float64, shape (n,)
-        In time order.
-    lags : int
-        Bartlett lags, >= 0.
-
-    Returns
-    -------
-    float
-        The error in the unit of the values; NaN for fewer than two.
-
-    Notes
-    -----
-    Source: Newey and West (1987). The sum is not negative by construction; rounding may make it
-    so, and is then 0.
-    """
-    n = len(values)
-    if n < 2:
-        return nan
-    rest = values - values.mean()
-    total = float(rest @ rest) / n
-    for lag in range(1, min(lags, n - 1) + 1):
-        total += 2.0 * (1.0 - lag / (lags + 1)) * float(rest[lag:] @ rest[:-lag]) / n
-    return sqrt(max(total, 0.0) / n)
-
-
-def summarise(
-    horizon_secs: float,
-    moves_bps: NDArray[np.float64],
-    captures_bps: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    lags: int,
-) -> Markout:
-    """Return the figures of one horizon from each fill's move, capture and size, in time order."""
-    n = len(moves_bps)
-    if n == 0:
-        return Markout(horizon_secs, 0, nan, nan, nan, nan, nan)
-    mean, capture = float(moves_bps.mean()), float(captures_bps.mean())
-    return Markout(
-        horizon_secs=horizon_secs,
-        n=n,
-        mean_bps=mean,
-        se_bps=newey_west_se(moves_bps, lags),
-        sized_mean_bps=float(moves_bps @ sizes) / float(sizes.sum()),
-        capture_bps=capture,
-        edge_bps=capture - mean,
-    )
-
-
 @frozen
 class _Open:
     due_ns: int
@@ -126,9 +71,9 @@ class Markouts:
 
     def __init__(self) -> None:
         self._open: list[list[tuple[int, int, _Open]]] = [[] for _ in HORIZONS_SECS]
-        self._done: list[deque[tuple[int, float, float, int]]] = [
-            deque(maxlen=MAX_KEPT) for _ in HORIZONS_SECS
-        ]
+        self._done = [MarkoutRing(MAX_KEPT) for _ in HORIZONS_SECS]
+        self._summary = [Markout(h, 0, nan, nan, nan, nan, nan) for h in HORIZONS_SECS]
+        self._summarised = [0 for _ in HORIZONS_SECS]
         self._mid = nan
         self._mid_ns = 0
         self._sequence = 0
@@ -182,85 +127,16 @@ class Markouts:
                         self._dropped += 1
                         continue
                     move_bps = -one.side * (self._mid - one.mid) / one.mid * 1e4
-                    done.append((one.fill_ns, move_bps, one.capture_bps, one.size))
+                    done.add(one.fill_ns, move_bps, one.capture_bps, one.size)
         self._mid, self._mid_ns = mid, exch_ns
 
     def summary(self) -> tuple[Markout, ...]:
-        """Return the figures of every horizon."""
-        return tuple(
-            _summary(horizon_secs, done)
-            for horizon_secs, done in zip(HORIZONS_SECS, self._done, strict=True)
-        )
-
-
-def _summary(horizon_secs: float, done: deque[tuple[int, float, float, int]]) -> Markout:
-    if not done:
-        return Markout(horizon_secs, 0, nan, nan, nan, nan, nan)
-    stamps = np.array([one[0] for one in done], np.int64)
-    moves, captures, sizes = (np.array([one[i] for one in done], np.float64) for i in range(1, 4))
-    return summarise(horizon_secs, moves, captures, sizes, lags_of(stamps, horizon_secs))
-
-
-def lags_of(stamps_ns: NDArray[np.int64], horizon_secs: float) -> int:
-    """Lags for the error: 1.3 sqrt(n), or the mean number of fills inside a horizon if larger."""
-    n = len(stamps_ns)
-    within = np.searchsorted(stamps_ns, stamps_ns + round(horizon_secs * 1e9), side="right")
-    overlap = float(np.mean(within - np.arange(n) - 1)) if n else 0.0
-    return max(int(1.3 * sqrt(n)), round(overlap))
-
-
-def markouts(
-    mid_secs: NDArray[np.float64],
-    mids: NDArray[np.float64],
-    fill_secs: NDArray[np.float64],
-    sides: NDArray[np.int64],
-    prices: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    *,
-    horizon_secs: float,
-    lags: int,
-) -> Markout:
-    """Return the markout of fills on a recorded path of the mid.
-
-    Parameters
-    ----------
-    mid_secs, mids : array of float64, shape (m,)
-        Times in seconds, not falling, and the mids from there on, > 0.
-    fill_secs, sides, prices, sizes : arrays, shape (n,)
-        Time, side (+1 we bought), price and size of each fill, in time order.
-    horizon_secs : float
-        Time after the fill, >= 0.
-    lags : int
-        Bartlett lags of the error.
-
-    Returns
-    -------
-    Markout
-        Of the fills whose horizon lies inside the path.
-
-    Raises
-    ------
-    ValueError
-        If the path is empty, or a fill comes before it.
-
-    Examples
-    --------
-    >>> times, mids = np.array([0.0, 1.0, 2.0]), np.array([100.0, 99.0, 99.0])
-    >>> buy = np.array([0.5]), np.array([1]), np.array([99.9]), np.array([3.0])
-    >>> one = markouts(times, mids, *buy, horizon_secs=1.0, lags=0)
-    >>> round(one.mean_bps, 6), round(one.capture_bps, 6), round(one.edge_bps, 6)
-    (100.0, 10.0, -90.0)
-    """
-    if len(mids) == 0 or (len(fill_secs) and fill_secs.min() < mid_secs[0]):
-        raise ValueError("the path of the mid must start at or before the first fill")
-    is_used = fill_secs + horizon_secs <= mid_secs[-1]
-    start, sign = fill_secs[is_used], sides[is_used]
-    then = mids[np.searchsorted(mid_secs, start, side="right") - 1]
-    later = mids[np.searchsorted(mid_secs, start + horizon_secs, side="right") - 1]
-    return summarise(
-        horizon_secs,
-        -sign * (later - then) / then * 1e4,
-        sign * (then - prices[is_used]) / then * 1e4,
-        np.abs(sizes[is_used]),
-        lags,
-    )
+        """Return the figures of every horizon; those without news are the ones of before."""
+        for i, (horizon_secs, done) in enumerate(zip(HORIZONS_SECS, self._done, strict=True)):
+            if done.added != self._summarised[i]:
+                self._summarised[i] = done.added
+                n, mean, se, sized, capture = done.read(horizon_ns=round(horizon_secs * 1e9))
+                self._summary[i] = Markout(
+                    horizon_secs, n, mean, se, sized, capture, capture - mean
+                )
+        return tuple(self._summary)
