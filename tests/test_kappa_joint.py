@@ -212,6 +212,15 @@ def test_the_prior_decides_what_the_data_leave_open():
     assert 0.5 < fit_joint(*only_nearest, prior_shape=4.0, prior_rate=6.0)["kappa"] < inf
 
 
+def test_fills_at_the_last_depth_alone_identify_nothing():
+    """A mean that rounding puts inside the depths quoted: the decay would come out infinite."""
+    depths = np.array([1.29138552e-03, 5.74449753e-03, 3.39014289e-03])
+    secs, fills = np.array([1.9e-03, 9.0e04, 0.11]), np.array([0.0, 106.0, 0.0])
+
+    with pytest.raises(ValueError, match="not identified"):
+        fit_joint(depths, secs, fills)
+
+
 def test_a_fill_rate_that_grows_with_depth_has_a_negative_decay():
     """It is what the data say; whoever quotes from it has to look."""
     fit = fit_joint(np.array([1.0, 2.0]), np.array([10.0, 10.0]), np.array([10.0, 20.0]))

@@ -2,6 +2,7 @@
 
 import doctest
 import sys
+from itertools import pairwise
 from math import isnan, nan, sqrt
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from hypermm._core import bars as bars_module
 from hypermm._core import realised as module
-from hypermm._core.bars import volume_bars
-from hypermm._core.bipower import VolumeClock
+from hypermm._core.bars import volume_bars, vwap_variance
+from hypermm._core.bipower import BipowerStream, VolumeClock
 from hypermm._core.realised import realised_bipower, realised_variation
 from tests.oracle import cases, check
 from tests.reference import bipower as reference
@@ -224,6 +225,29 @@ def test_the_seconds_of_averaging_are_those_of_each_lot(trades, bucket):
     np.testing.assert_allclose(parts, np.diff(np.concatenate([secs[:1], out[:n, 1]])), atol=1e-9)
 
 
+@given(TRADES, st.integers(1, 60))
+def test_the_variance_of_vwaps_is_that_of_the_stream(trades, bucket):
+    """Without forgetting, batch and stream are one sum."""
+    if not trades:
+        return
+    steps, prices, lots = (np.array(c, np.int64) for c in zip(*trades, strict=True))
+    secs, out = np.cumsum(steps).astype(float), np.zeros((len(prices), 8))
+    n = volume_bars(secs, prices.astype(float), lots, out, bucket_lots=bucket)
+    stream, rows = BipowerStream(decay_secs=1e99), out[:n]
+    for before, row in pairwise(rows):
+        stream.update_vwap(
+            np.log(row[3] / before[3]),
+            row[1] - before[1],
+            variance_secs=before[5] + row[6],
+            shared_secs=before[7],
+        )
+
+    variance, error = vwap_variance(*(rows[:, k].copy() for k in (3, 5, 6, 7)))
+
+    assert variance == pytest.approx(stream.bipower_per_sec, rel=1e-9, abs=1e-24, nan_ok=True)
+    assert isnan(error) == isnan(variance)
+
+
 ONE = np.array([1.0]), np.array([100.0]), np.array([50])
 
 
@@ -235,6 +259,9 @@ ONE = np.array([1.0]), np.array([100.0]), np.array([50])
         (lambda: volume_bars(*ONE[:2], np.array([0]), np.zeros((2, 8)), bucket_lots=1), "lots.0."),
         (lambda: volume_bars(ONE[0], -ONE[1], ONE[2], np.zeros((2, 8)), bucket_lots=1), "prices.0"),
         (lambda: volume_bars(ONE[0] * nan, *ONE[1:], np.zeros((2, 8)), bucket_lots=1), "secs.0."),
+        (lambda: vwap_variance(np.ones(3), np.ones(2), np.ones(3), np.ones(3)), "length of vwaps"),
+        (lambda: vwap_variance(np.zeros(1), np.ones(1), np.ones(1), np.ones(1)), r"vwaps\[0\]"),
+        (lambda: vwap_variance(np.ones(1), -np.ones(1), np.ones(1), np.ones(1)), "bar 0"),
         (lambda: volume_bars(ONE[0][:0], *ONE[1:], np.zeros((2, 8)), bucket_lots=1), "length"),
         (
             lambda: volume_bars(

@@ -10,3 +10,9 @@ def volume_bars(
     bucket_lots: int,
     is_merged: bool = True,
 ) -> int: ...
+def vwap_variance(
+    vwaps: NDArray[np.float64],
+    lead_secs: NDArray[np.float64],
+    lag_secs: NDArray[np.float64],
+    shared_secs: NDArray[np.float64],
+) -> tuple[float, float]: ...

@@ -39,7 +39,7 @@ cdef bint joint_fit_of(
         if secs[i] > 0.0:
             low = min(low, depths[i] - centre)
             high = max(high, depths[i] - centre)
-    if not has_prior and not (low < rest < high):
+    if not has_prior and not _is_identified(depths, secs, fills, n):
         return False
     scale = max(-low, high)
     if not scale > 0.0:
@@ -61,6 +61,25 @@ cdef bint joint_fit_of(
     if has_prior:
         fit.log_likelihood += (prior_shape - 1.0) * log(fit.kappa) - prior_rate * fit.kappa
     return True
+
+
+cdef bint _is_identified(
+    const float64_t* depths, const float64_t* secs, const float64_t* fills, Py_ssize_t n
+) noexcept nogil:
+    # Some fills lie above the least depth quoted and some below the largest. Compared depth by
+    # depth: a mean is rounded and may seem to lie inside.
+    cdef float64_t least = INFINITY, largest = -INFINITY
+    cdef bint is_above = False, is_below = False
+    cdef Py_ssize_t i
+    for i in range(n):
+        if secs[i] > 0.0:
+            least = min(least, depths[i])
+            largest = max(largest, depths[i])
+    for i in range(n):
+        if fills[i] > 0.0:
+            is_above = is_above or depths[i] > least
+            is_below = is_below or depths[i] < largest
+    return is_above and is_below
 
 
 cdef void _moments(

@@ -8,6 +8,7 @@ from attrs import field, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from hypermm._core.bars import volume_bars as cut_bars
+from hypermm._core.bars import vwap_variance
 from hypermm._core.bipower import BipowerStream
 from hypermm._core.bipower import log_returns as write_log_returns
 from hypermm._core.regime import Regime
@@ -91,31 +92,12 @@ class VolumeBars:
         and with the move after it a correlation c from the shared ones:
         sigma^2 = (pi/2) sum |r||r'| / sum sqrt(s s') (sqrt(1-c^2) + c arcsin c).
         """
-        if len(self) < 3:
-            return Estimate(np.nan, np.nan, max(len(self) - 1, 0), "bps/sqrt(s)")
-        sizes = np.abs(log_returns(self.vwap))
-        span = self.lead_secs[:-1] + self.lag_secs[1:]
-        root = np.sqrt(span[1:] * span[:-1])
-        share = np.divide(
-            self.shared_secs[1:-1], root, out=np.zeros_like(root), where=root > 0.0
-        ).clip(max=1.0)
-        weights = root * (np.sqrt(1.0 - share**2) + share * np.arcsin(share))
-        products = 0.5 * np.pi * sizes[1:] * sizes[:-1]
-        total = float(weights.sum())
-        if not total > 0.0:
-            return Estimate(np.nan, np.nan, sizes.size, "bps/sqrt(s)")
-        variance = float(products.sum()) / total
-        rest = products - variance * weights
-        # Neighbouring products share returns, and VWAPs share trades: three lags hold it all.
-        spread = float(rest @ rest) + 2.0 * sum(
-            float(rest[lag:] @ rest[:-lag]) for lag in range(1, min(4, rest.size))
-        )
-        error = sqrt(max(spread, float(rest @ rest))) / total
-        value = 1e4 * sqrt(variance)
+        variance, error = vwap_variance(self.vwap, self.lead_secs, self.lag_secs, self.shared_secs)
+        root = sqrt(variance)
         return Estimate(
-            value,
-            5e3 * error / sqrt(variance) if variance > 0.0 else np.nan,
-            sizes.size,
+            1e4 * root,
+            5e3 * error / root if root > 0.0 else np.nan,
+            max(len(self) - 1, 0),
             "bps/sqrt(s)",
         )
 
@@ -164,11 +146,12 @@ def volume_bars(
     sizes = _integers("lots", lots)
     if not 1 <= bucket_lots <= 2**61:
         raise ValueError(f"bucket_lots must lie in 1 to 2**61: {bucket_lots}")
-    total = int(sizes.sum(dtype=object)) if sizes.size else 0
-    most = total // bucket_lots if total > 0 else 0
-    if most > 50_000_000 and not is_merged:
-        raise ValueError(f"bucket_lots is too small: {bucket_lots} makes {most} bars")
-    out = np.empty((min(most, sizes.size) if is_merged else most, 8))
+    # A bar for each trade at most if merged; else a few more than the volume has buckets, because
+    # the sum is rounded. What does not fit, the kernel refuses.
+    most = max(float(sizes.sum(dtype=np.float64)) / bucket_lots, 0.0)
+    if most > 5e7 and not is_merged:
+        raise ValueError(f"bucket_lots is too small: {bucket_lots} makes {most:.3g} bars")
+    out = np.empty((min(int(most) + 2, sizes.size) if is_merged else int(most) + 2, 8))
     n = cut_bars(times, values, sizes, out, bucket_lots=bucket_lots, is_merged=is_merged)
     columns = np.ascontiguousarray(out[:n].T)
     return VolumeBars(
