@@ -275,14 +275,14 @@ cdef class Solver:
 
         shift = 2.0 * rho * self._centre - self._tilt
         lower, upper = 0.0, 2.0
-        level = 2.0 * sin(M_PI / (2.0 * (up + down + 2)))  # of a box; harmonic level sqrt(rho)
-        level = self._level if was_solved else min(1.999, hypot(sqrt(rho), level * level))
-        if (
-            was_solved and former_rows == up + down and former_centre == self._centre
-            and 0.5 * former_risk < rho < 2.0 * former_risk
-        ):
-            # Follow the former solution along its power of the risk.
-            level *= exp(self._exponent * log1p((rho - former_risk) / former_risk))
+        if was_solved and 0.5 * former_risk < rho < 2.0 * former_risk:
+            level = self._level
+            if former_rows == up + down and former_centre == self._centre:
+                # Follow the former solution along its power of the risk.
+                level *= exp(self._exponent * log1p((rho - former_risk) / former_risk))
+        else:
+            level = 2.0 * sin(M_PI / (2.0 * (up + down + 2)))  # of a box; harmonic sqrt(rho)
+            level = min(1.999, hypot(sqrt(rho), level * level))
         if not lower < level < upper:
             level = 1.0
         for i in range(MAX_SWEEPS):

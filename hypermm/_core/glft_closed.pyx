@@ -5,7 +5,7 @@ fair price, kappa and risk aversion in 1/bps, volatility in bps/sqrt(s), invento
 here allocates.
 """
 
-from libc.math cimport INFINITY, asinh, exp, isfinite, log, sqrt, tanh
+from libc.math cimport INFINITY, NAN, asinh, exp, isfinite, log, sqrt, tanh
 
 from hypermm._core.glft cimport (
     Market,
@@ -107,11 +107,15 @@ def closed_form(
 cdef bint closed_quotes(
     const Market* market, float64_t inventory, float64_t* bid, float64_t* ask
 ) noexcept nogil:
-    cdef float64_t kappa = market.kappa, cost, eta, shift, base, slope
+    cdef float64_t kappa = market.kappa, cost, eta, shift, base, slope, risk
     cost = 0.5 * (market.bid_cost + market.ask_cost + market.impact)
     eta = sqrt(market.bid_intensity) * sqrt(market.ask_intensity) * exp(
         log_factor(market.execution_risk / kappa) - kappa * cost
     )
+    risk = market.risk_aversion * market.volatility * market.volatility
+    if not (0.0 < eta < INFINITY) or (market.drift != 0.0 and not risk > 0.0):
+        bid[0] = ask[0] = NAN
+        return False
     slope = closed_slope(market.volatility, kappa, eta, market.risk_aversion)
     base = base_depth(market.execution_risk, kappa) + 0.5 * market.impact
     # With unequal sides both quotes move towards the one that is filled less.
@@ -120,9 +124,7 @@ cdef bint closed_quotes(
         - (market.ask_cost - market.bid_cost)
     )
     if market.drift != 0.0:
-        shift += market.drift * slope / (
-            market.risk_aversion * market.volatility * market.volatility
-        )
+        shift += market.drift * slope / risk
     bid[0] = base + market.bid_cost - shift + linear_skew(slope, inventory)
     ask[0] = base + market.ask_cost + shift + linear_skew(slope, -inventory)
     return isfinite(bid[0]) and isfinite(ask[0])
@@ -188,8 +190,7 @@ def closed_form_quotes(
         raise ValueError(f"inventory_lots must be finite: {inventory_lots}")
     if not closed_quotes(&market, inventory_lots, &bid, &ask):
         raise ValueError(
-            f"quotes are not finite: {bid}, {ask} (no fill intensity after costs, or a drift "
-            "without risk)"
+            "no finite quotes: there is no fill intensity after costs, or a drift without risk"
         )
     return bid, ask
 

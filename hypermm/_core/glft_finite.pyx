@@ -166,13 +166,11 @@ cdef void exponential_flow(
     float64_t* rate, float64_t* up, float64_t* down,
 ) noexcept nogil:
     cdef const Exponential* law = <const Exponential*> context
-    cdef float64_t ratio
     cdef int i
     down[0] = up[rows - 1] = 0.0
     for i in range(rows - 1):
-        ratio = exp(value[i] - value[i + 1])
-        down[i + 1] = law.eta * ratio
-        up[i] = law.eta / ratio
+        down[i + 1] = law.eta * exp(value[i] - value[i + 1])
+        up[i] = law.eta * exp(value[i + 1] - value[i])
     for i in range(rows):
         rate[i] = up[i] + down[i] - law.diagonal[i]
 
@@ -472,7 +470,7 @@ cdef class FiniteHorizon:
         cdef float64_t most = max(self.diagonal(0), self.diagonal(rows - 1))
         cdef float64_t norm = most + 2.0 * self._stationary._eta, h, side, top = -INFINITY, low
         cdef bint is_done
-        chunks = <int> ceil(norm * secs / CHUNK)
+        chunks = max(<int> ceil(norm * secs / CHUNK), 1)
         h = secs / chunks
         side = self._stationary._eta * h
         low = INFINITY
@@ -524,16 +522,15 @@ cdef class FiniteHorizon:
         cdef float64_t* up = &self._work[4 * stride]
         cdef float64_t* down = &self._work[5 * stride]
         cdef float64_t most = max(self.diagonal(0), self.diagonal(rows - 1))
-        cdef float64_t eta = self._stationary._eta, norm, h, ratio, common
+        cdef float64_t eta = self._stationary._eta, norm, h, common
         cdef bint is_done
         self._work[2 * stride] = term[rows] = 0.0
         self._work[3 * stride] = following[rows] = 0.0
         while secs > 0.0:
             down[0] = up[rows - 1] = 0.0
             for i in range(rows - 1):
-                ratio = exp(self._log[i] - self._log[i + 1])
-                up[i] = eta / ratio
-                down[i + 1] = eta * ratio
+                up[i] = eta * exp(self._log[i + 1] - self._log[i])
+                down[i + 1] = eta * exp(self._log[i] - self._log[i + 1])
             norm = 0.0
             for i in range(rows):
                 middle[i] = most - self.diagonal(i)

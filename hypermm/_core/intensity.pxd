@@ -50,7 +50,7 @@ cdef class PolicySolver:
     cdef float64_t[::1] _value
     cdef float64_t[::1] _work
     cdef void evaluate(self, const float64_t* step, bint is_first) noexcept nogil
-    cdef void improve(self, float64_t* change) noexcept nogil
+    cdef bint improve(self, float64_t* change) noexcept nogil
     cdef bint find(self) noexcept nogil
     cdef void restate(self) noexcept nogil
     cdef int take(

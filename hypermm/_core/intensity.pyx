@@ -585,10 +585,11 @@ cdef class PolicySolver:
             ask_rate[i + 1] = best.rate
             gain[i + 1] += best.gain
 
-    cdef void improve(self, float64_t* change) noexcept nogil:
+    cdef bint improve(self, float64_t* change) noexcept nogil:
         # Newton's change of all steps and of the gain. Row n: dg + bid_rate dD[n] - ask_rate
         # dD[n-1] = residual. Steps below the middle come from the lower bound as x - y dg, those
-        # above from the upper one; rates are positive, so that nothing cancels in y.
+        # above from the upper one; rates are positive, so that nothing cancels in y. False if one
+        # has underflowed.
         cdef int rows = self._rows, i, middle
         cdef float64_t* gain = &self._work[2 * rows]
         cdef float64_t* bid_rate = gain + rows
@@ -597,7 +598,8 @@ cdef class PolicySolver:
         cdef float64_t x = 0.0, y = 0.0, below_x, below_y, dg
         middle = min(max(0, -self.lots_short), self.lots_long) + self.lots_short
         for i in range(middle):
-            # What a row keeps is the difference of gains; its own level goes with dg.
+            if not bid_rate[i] > 0.0:
+                return False
             x = (gain[i] - self.gain_bps_per_sec + ask_rate[i] * x) / bid_rate[i]
             y = (1.0 + ask_rate[i] * y) / bid_rate[i]
             change[i] = x
@@ -605,6 +607,8 @@ cdef class PolicySolver:
         below_x, below_y = x, y
         x = y = 0.0
         for i in range(rows - 1, middle, -1):
+            if not ask_rate[i] > 0.0:
+                return False
             x = (gain[i] - self.gain_bps_per_sec + bid_rate[i] * x) / ask_rate[i]
             y = (1.0 + bid_rate[i] * y) / ask_rate[i]
             change[i - 1] = x
@@ -617,6 +621,7 @@ cdef class PolicySolver:
         for i in range(middle, rows - 1):
             change[i] = weight[i] * dg - change[i]
         self._residual = dg
+        return True
 
     cdef bint find(self) noexcept nogil:
         cdef int rows = self._rows, i, sweep, middle
@@ -636,7 +641,8 @@ cdef class PolicySolver:
         self.gain_bps_per_sec = self._work[2 * rows + rows // 2]
         for sweep in range(MAX_SWEEPS):
             self.iterations = sweep + 1
-            self.improve(change)
+            if not self.improve(change):
+                return False
             # A full step is Howard's. Where it asks for intensities out of all proportion it is cut
             # to a few decays, and so that a power law's pole stays away: each step then brings the
             # next one nearer, while a full one would have to be undone decay by decay.
