@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from hypermm._core import hawkes, hawkes_fit, hawkes_stream, hawkes_terms, hawkes_terms_fit
 from hypermm._core.hawkes import em_step, intensities, ks_distance, log_likelihood, residuals
 from hypermm._core.hawkes_fit import fit
-from hypermm._core.hawkes_stream import HawkesPairStream, HawkesStream
+from hypermm._core.hawkes_stream import HawkesPairStream, HawkesStream, HawkesSumStream
 from hypermm._core.hawkes_terms import (
     pair_intensities,
     pair_log_likelihood,
+    pair_residuals,
     pair_stationary,
     sum_log_likelihood,
+    sum_residuals,
 )
 from hypermm._core.hawkes_terms_fit import fit_pair, fit_sum
 from tests.oracle import cases, check
@@ -496,6 +498,55 @@ def test_the_live_intensity_is_the_batch_one():
     stream.set_parameters(**named(1.0, 0.4, 1.5))
     assert stream.intensity_per_sec(stream.last_ns) == 1.0 + 0.4 * stream.excitation
     assert stream.intensity_per_sec(stream.last_ns + 10**14) == 1.0
+
+
+def test_the_live_sum_is_the_sum_of_its_terms():
+    """Three decays; a later fit with fewer terms goes on."""
+    random = np.random.default_rng(17)
+    stamps = np.cumsum(random.integers(1, 2_000_000_000, 200))
+    jumps, decays = np.array([0.01, 0.1, 1.0]), np.array([0.05, 0.5, 5.0])
+    stream = HawkesSumStream(baseline_per_sec=0.5, jumps_per_sec=jumps, decays_per_sec=decays)
+    live, out, total = [], np.empty(200), np.full(200, 0.5)
+
+    for stamp in stamps.tolist():
+        live.append(stream.intensity_per_sec(stamp))
+        stream.update(stamp)
+    for jump, decay in zip(jumps, decays, strict=True):
+        intensities(stamps / 1e9, stamps / 1e9, out, **named(0.5, jump, decay))
+        total += out - 0.5
+
+    np.testing.assert_allclose(live, total, rtol=1e-9)
+    stream.set_parameters(baseline_per_sec=1.0, jumps_per_sec=jumps[:1], decays_per_sec=decays[:1])
+    assert 1.0 < stream.intensity_per_sec(stream.last_ns) < live[-1] + 1.0
+    with pytest.raises(ValueError, match="branching ratio < 1"):
+        stream.set_parameters(baseline_per_sec=1.0, jumps_per_sec=decays, decays_per_sec=decays)
+
+
+def test_residuals_of_terms_are_those_of_the_plain_model():
+    """One term, and a pair whose kinds do not excite each other: two plain models side by side."""
+    random = np.random.default_rng(18)
+    times = np.sort(random.uniform(0.0, 100.0, 300))
+    kinds = random.integers(0, 2, 300).astype(np.int8)
+    plain, summed, both = np.empty(300), np.empty(300), np.empty(300)
+    one = {"jumps_per_sec": np.array([0.8]), "decays_per_sec": np.array([1.5])}
+
+    residuals(times, plain, **named(0.5, 0.8, 1.5))
+    sum_residuals(times, summed, baseline_per_sec=0.5, **one)
+    pair_residuals(
+        times,
+        kinds,
+        both,
+        baselines_per_sec=np.array([0.5, 0.3]),
+        jumps_per_sec=np.array([0.8, 0.0, 0.0, 0.4]),
+        decays_per_sec=np.array([1.5, 1.0, 1.0, 0.7]),
+    )
+
+    np.testing.assert_allclose(summed, plain, rtol=1e-12)
+    for kind, point in ((0, (0.5, 0.8, 1.5)), (1, (0.3, 0.4, 0.7))):
+        own = np.ascontiguousarray(times[kinds == kind])
+        out = np.empty_like(own)
+        residuals(own, out, **named(*point))
+        np.testing.assert_allclose(both[kinds == kind], out, rtol=1e-9)
 
 
 def test_the_live_pair_is_the_batch_one():

@@ -145,6 +145,7 @@ cdef bint _march(March* march, float64_t c, float64_t n, float64_t rate) noexcep
     cdef Py_ssize_t turn, j, k, stride
     if not is_far:
         first = 1.0
+    march.count = 0
     march.per_jump = <Py_ssize_t> fmin(fmax(BUDGET / (end - first), COARSEST), FINEST)
     h = 1.0 / march.per_jump
     stride = 1 + <Py_ssize_t> ((end - first) * march.per_jump / (0.5 * (NODES - HEAD)))

@@ -1,5 +1,6 @@
 # Live intensities of self-exciting arrivals, O(1) an event.
 from hypermm._core._types cimport float64_t, int64_t
+from hypermm._core.hawkes_terms cimport MAX_TERMS, HawkesTerms
 
 
 cdef class HawkesStream:
@@ -11,6 +12,16 @@ cdef class HawkesStream:
     cdef readonly int64_t events
 
     cdef float64_t intensity_at(self, int64_t now_ns) noexcept nogil  # 1/s, decay on read
+    cdef void add(self, int64_t now_ns, float64_t mark) noexcept nogil
+
+
+cdef class HawkesSumStream:
+    cdef readonly int64_t last_ns  # stamp of the last event
+    cdef readonly int64_t events
+    cdef HawkesTerms _terms
+    cdef float64_t[MAX_TERMS] _excitation  # as of last_ns
+
+    cdef float64_t intensity_at(self, int64_t now_ns) noexcept nogil  # 1/s
     cdef void add(self, int64_t now_ns, float64_t mark) noexcept nogil
 
 

@@ -21,6 +21,27 @@ class HawkesStream:
     def intensity_per_sec(self, now_ns: int) -> float: ...
 
 @final
+class HawkesSumStream:
+    last_ns: int
+    events: int
+    def __init__(
+        self,
+        *,
+        baseline_per_sec: float,
+        jumps_per_sec: NDArray[np.float64],
+        decays_per_sec: NDArray[np.float64],
+    ) -> None: ...
+    def set_parameters(
+        self,
+        *,
+        baseline_per_sec: float,
+        jumps_per_sec: NDArray[np.float64],
+        decays_per_sec: NDArray[np.float64],
+    ) -> None: ...
+    def update(self, now_ns: int, mark: float = 1.0) -> None: ...
+    def intensity_per_sec(self, now_ns: int) -> float: ...
+
+@final
 class HawkesPairStream:
     last_ns: int
     events: int

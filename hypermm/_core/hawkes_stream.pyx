@@ -8,7 +8,13 @@ cimport cython
 from libc.math cimport INFINITY, exp
 
 from hypermm._core.hawkes cimport check_parameters
-from hypermm._core.hawkes_terms cimport check_pair, spectral_radius
+from hypermm._core.hawkes_terms cimport (
+    MAX_TERMS,
+    HawkesTerms,
+    check_pair,
+    spectral_radius,
+    sum_terms,
+)
 
 
 @cython.final
@@ -126,6 +132,128 @@ cdef class HawkesStream:
             self.excitation *= exp(-self.decay_per_sec * secs)
             now_ns = max(now_ns, self.last_ns)
         self.excitation += mark
+        self.last_ns = now_ns
+        self.events += 1
+
+
+@cython.final
+cdef class HawkesSumStream:
+    """Live intensity whose excitation is a sum of up to eight exponentials.
+
+    Parameters
+    ----------
+    baseline_per_sec : float
+        mu in 1/s, > 0.
+    jumps_per_sec, decays_per_sec : array of float64, shape (k,), 1 <= k <= 8
+        alpha_k >= 0 and beta_k > 0 in 1/s, the sum of alpha_k/beta_k < 1.
+
+    Attributes
+    ----------
+    last_ns : int
+        Stamp of the last event.
+    events : int
+        Events so far.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its domain, a length is wrong, or the branching ratio is not
+        below 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stream = HawkesSumStream(baseline_per_sec=0.5, jumps_per_sec=np.array([0.01, 1.0]),
+    ...     decays_per_sec=np.array([0.05, 5.0]))
+    >>> stream.update(1_000_000_000)
+    >>> round(stream.intensity_per_sec(1_000_000_000), 4)
+    1.51
+    >>> round(stream.intensity_per_sec(3_000_000_000), 4)
+    0.5091
+    """
+
+    def __cinit__(
+        self,
+        *,
+        float64_t baseline_per_sec,
+        const float64_t[::1] jumps_per_sec,
+        const float64_t[::1] decays_per_sec,
+    ):
+        self.set_parameters(
+            baseline_per_sec=baseline_per_sec,
+            jumps_per_sec=jumps_per_sec,
+            decays_per_sec=decays_per_sec,
+        )
+
+    def set_parameters(
+        self,
+        *,
+        float64_t baseline_per_sec,
+        const float64_t[::1] jumps_per_sec,
+        const float64_t[::1] decays_per_sec,
+    ):
+        """Go on with the parameters of a new fit; what has been gathered stays.
+
+        Raises
+        ------
+        ValueError
+            As the constructor.
+        """
+        cdef HawkesTerms terms = sum_terms(baseline_per_sec, jumps_per_sec, decays_per_sec)
+        cdef float64_t branching = 0.0
+        cdef int k
+        for k in range(terms.count):
+            branching += terms.jump[k] / terms.decay[k]
+        if not branching < 1.0:
+            raise ValueError(f"jumps_per_sec must give a branching ratio < 1: {branching}")
+        for k in range(terms.count, MAX_TERMS):
+            self._excitation[k] = 0.0
+        self._terms = terms
+
+    def update(self, int64_t now_ns, float64_t mark=1.0):
+        """Take in one event.
+
+        Raises
+        ------
+        ValueError
+            If `now_ns` is before the last event, or `mark` is negative or not finite.
+        """
+        if self.events > 0 and now_ns < self.last_ns:
+            raise ValueError(f"now_ns must not be before the last event {self.last_ns}: {now_ns}")
+        if not 0.0 <= mark < INFINITY:
+            raise ValueError(f"mark must be >= 0 and finite: {mark}")
+        self.add(now_ns, mark)
+
+    def intensity_per_sec(self, int64_t now_ns):
+        """Return the intensity right after `now_ns`.
+
+        Raises
+        ------
+        ValueError
+            If `now_ns` is before the last event.
+        """
+        if self.events > 0 and now_ns < self.last_ns:
+            raise ValueError(f"now_ns must not be before the last event {self.last_ns}: {now_ns}")
+        return self.intensity_at(now_ns)
+
+    cdef float64_t intensity_at(self, int64_t now_ns) noexcept nogil:
+        # A stamp before the last event reads as the last event's own.
+        cdef float64_t secs = 1e-9 * <float64_t> max(now_ns - self.last_ns, 0)
+        cdef float64_t value = self._terms.baseline
+        cdef int k
+        for k in range(self._terms.count):
+            value += self._terms.jump[k] * self._excitation[k] * exp(-self._terms.decay[k] * secs)
+        return value
+
+    cdef void add(self, int64_t now_ns, float64_t mark) noexcept nogil:
+        cdef float64_t secs = 0.0
+        cdef int k
+        if self.events > 0:
+            secs = 1e-9 * <float64_t> max(now_ns - self.last_ns, 0)
+            now_ns = max(now_ns, self.last_ns)
+        for k in range(self._terms.count):
+            self._excitation[k] *= exp(-self._terms.decay[k] * secs)
+            self._excitation[k] += mark
         self.last_ns = now_ns
         self.events += 1
 

@@ -29,6 +29,10 @@ cdef float64_t terms_loglik(
     float64_t* hessian,      # (1 + 2 K)^2, likewise; needs the gradient too
 ) noexcept nogil  # nats
 
+cdef HawkesTerms sum_terms(
+    float64_t baseline, const float64_t[::1] jumps, const float64_t[::1] decays
+) except *  # checks
+
 cdef HawkesTerms pair_terms(
     int kind, const float64_t* baselines, const float64_t* jumps, const float64_t* decays
 ) noexcept nogil

@@ -176,6 +176,27 @@ cdef int check_pair(
     return 0
 
 
+cdef HawkesTerms sum_terms(
+    float64_t baseline, const float64_t[::1] jumps, const float64_t[::1] decays
+) except *:
+    cdef HawkesTerms terms
+    cdef Py_ssize_t k, count = jumps.shape[0]
+    if not 1e-300 <= baseline <= 1e300:
+        raise ValueError(f"baseline_per_sec must be > 0 and finite: {baseline}")
+    if not 1 <= count <= MAX_TERMS:
+        raise ValueError(f"jumps_per_sec must have 1 to {MAX_TERMS} elements: {count}")
+    _check_values("jumps_per_sec", jumps, count, False)
+    _check_values("decays_per_sec", decays, count, True)
+    terms.target = ANY
+    terms.count = <int> count
+    terms.baseline = baseline
+    for k in range(MAX_TERMS):
+        terms.source[k] = ANY
+        terms.jump[k] = jumps[k] if k < count else 0.0
+        terms.decay[k] = decays[k] if k < count else 1.0
+    return terms
+
+
 def sum_log_likelihood(
     const float64_t[::1] times,
     *,
@@ -219,30 +240,17 @@ def sum_log_likelihood(
     One exponential an event and term, one logarithm an event. For fixed decays it is concave in
     mu and the jumps. Allocates nothing; releases the GIL.
     """
-    cdef HawkesTerms terms
-    cdef Py_ssize_t n = times.shape[0], k, count = jumps_per_sec.shape[0]
+    cdef HawkesTerms terms = sum_terms(baseline_per_sec, jumps_per_sec, decays_per_sec)
+    cdef Py_ssize_t n = times.shape[0], count = jumps_per_sec.shape[0]
     cdef float64_t value
     cdef const float64_t* first = &times[0] if n > 0 else NULL
     cdef const float64_t* weights = &marks[0] if marks is not None and n > 0 else NULL
     cdef float64_t* slope = NULL
     check_events(times, marks, horizon_secs)
-    if not 1e-300 <= baseline_per_sec <= 1e300:
-        raise ValueError(f"baseline_per_sec must be > 0 and finite: {baseline_per_sec}")
-    if not 1 <= count <= MAX_TERMS:
-        raise ValueError(f"jumps_per_sec must have 1 to {MAX_TERMS} elements: {count}")
-    _check_values("jumps_per_sec", jumps_per_sec, count, False)
-    _check_values("decays_per_sec", decays_per_sec, count, True)
     if gradient is not None:
         if gradient.shape[0] != 1 + 2 * count:
             raise ValueError(f"gradient must have length {1 + 2 * count}: {gradient.shape[0]}")
         slope = &gradient[0]
-    terms.target = ANY
-    terms.count = <int> count
-    terms.baseline = baseline_per_sec
-    for k in range(count):
-        terms.source[k] = ANY
-        terms.jump[k] = jumps_per_sec[k]
-        terms.decay[k] = decays_per_sec[k]
     with nogil:
         value = terms_loglik(first, NULL, weights, n, 0.0, horizon_secs, &terms, slope, NULL)
     return value
@@ -388,6 +396,116 @@ def pair_intensities(
             )
             after[kind] += 1.0
             after[2 + kind] += 1.0
+
+
+cdef void _residuals(
+    const float64_t* times,
+    const int8_t* kinds,
+    const float64_t* marks,
+    Py_ssize_t n,
+    const HawkesTerms* terms,  # one for each kind
+    int count,                 # of kinds
+    float64_t* out,
+) noexcept nogil:
+    # Integral of the own kind's intensity since that kind's last event.
+    cdef float64_t[2][MAX_TERMS] after
+    cdef float64_t[2] since
+    cdef float64_t last = 0.0, gap, lost, mark
+    cdef Py_ssize_t i
+    cdef int m, k, kind
+    for m in range(count):
+        since[m] = 0.0
+        for k in range(MAX_TERMS):
+            after[m][k] = 0.0
+    for i in range(n):
+        gap = times[i] - last
+        last = times[i]
+        kind = kinds[i] if kinds != NULL else 0
+        mark = marks[i] if marks != NULL else 1.0
+        for m in range(count):
+            since[m] += terms[m].baseline * gap
+            for k in range(terms[m].count):
+                lost = -after[m][k] * expm1(-terms[m].decay[k] * gap)
+                since[m] += terms[m].jump[k] / terms[m].decay[k] * lost
+                after[m][k] -= lost
+                if terms[m].source[k] == ANY or terms[m].source[k] == kind:
+                    after[m][k] += mark
+        out[i] = since[kind]
+        since[kind] = 0.0
+
+
+def sum_residuals(
+    const float64_t[::1] times,
+    float64_t[::1] out,
+    *,
+    float64_t baseline_per_sec,
+    const float64_t[::1] jumps_per_sec,
+    const float64_t[::1] decays_per_sec,
+    const float64_t[::1] marks=None,
+):
+    """Write the integral of the intensity between consecutive events into `out`.
+
+    Parameters
+    ----------
+    times, baseline_per_sec, jumps_per_sec, decays_per_sec, marks
+        As of `sum_log_likelihood`.
+    out : array of float64, shape (n,)
+        Receives independent exponential variables of mean 1 under the model.
+
+    Raises
+    ------
+    ValueError
+        As `sum_log_likelihood`.
+    """
+    cdef Py_ssize_t n = times.shape[0]
+    cdef HawkesTerms terms = sum_terms(baseline_per_sec, jumps_per_sec, decays_per_sec)
+    cdef const float64_t* weights = &marks[0] if marks is not None and n > 0 else NULL
+    check_events(times, marks, times[n - 1] + 1.0 if n > 0 else 1.0)
+    if out.shape[0] != n:
+        raise ValueError(f"out must have length {n}: {out.shape[0]}")
+    if n > 0:
+        with nogil:
+            _residuals(&times[0], NULL, weights, n, &terms, 1, &out[0])
+
+
+def pair_residuals(
+    const float64_t[::1] times,
+    const int8_t[::1] kinds,
+    float64_t[::1] out,
+    *,
+    const float64_t[::1] baselines_per_sec,
+    const float64_t[::1] jumps_per_sec,
+    const float64_t[::1] decays_per_sec,
+):
+    """Write the integral of each event's own intensity since the last of its kind into `out`.
+
+    Parameters
+    ----------
+    times, kinds, baselines_per_sec, jumps_per_sec, decays_per_sec
+        As of `pair_log_likelihood`.
+    out : array of float64, shape (n,)
+        Receives independent exponential variables of mean 1 under the model, of both kinds.
+
+    Raises
+    ------
+    ValueError
+        As `pair_log_likelihood`.
+    """
+    cdef Py_ssize_t n = times.shape[0]
+    cdef HawkesTerms[2] terms
+    cdef int kind
+    check_events(times, None, times[n - 1] + 1.0 if n > 0 else 1.0)
+    check_kinds(kinds, n)
+    check_pair(baselines_per_sec, jumps_per_sec, decays_per_sec)
+    if out.shape[0] != n:
+        raise ValueError(f"out must have length {n}: {out.shape[0]}")
+    for kind in range(2):
+        terms[kind] = pair_terms(
+            kind, &baselines_per_sec[0], &jumps_per_sec[0], &decays_per_sec[0]
+        )
+    if n > 0:
+        with nogil:
+            _residuals(&times[0], &kinds[0], NULL, n, terms, 2, &out[0])
 
 
 def pair_stationary(
