@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from hypermm._core.rows import SNAPSHOT, TRADE
-from hypermm.notebook import hawkes as module
+from hypermm.notebook import cascade, hawkes, hawkes_terms
+from hypermm.notebook.cascade import CascadeTable, cascade_severity, worst_severity
 from hypermm.notebook.hawkes import (
-    CascadeTable,
-    cascade_severity,
     distinct_times,
     fit_hawkes,
-    fit_hawkes_pair,
-    fit_hawkes_sum,
     hawkes_gradient,
     hawkes_intensity,
     hawkes_ks,
     hawkes_log_likelihood,
     hawkes_marks,
-    hawkes_pair_log_likelihood,
-    hawkes_pair_stationary,
     hawkes_residuals,
     hawkes_stationary,
+)
+from hypermm.notebook.hawkes_terms import (
+    fit_hawkes_pair,
+    fit_hawkes_sum,
+    hawkes_pair_log_likelihood,
+    hawkes_pair_stationary,
     hawkes_sum_log_likelihood,
-    worst_severity,
 )
 from hypermm.recordings import open_recordings, pieces
 from tests.reference import hawkes as reference
@@ -184,6 +184,44 @@ def test_sums_and_marks():
     assert hawkes_marks([1e-200, 1e200], exponent=0.0).tolist() == [1.0, 1.0]
 
 
+def test_fits_go_live():
+    """Streams and the severity table come from the fit, with its parameters."""
+    fit, summed = fit_hawkes(TIMES, TIMES[-1]), fit_hawkes_sum(TIMES, TIMES[-1])
+    pair = fit_hawkes_pair(TIMES[::2], TIMES[1::2], TIMES[-1])
+    streams = (fit.stream(), summed.stream())
+    two = pair.stream()
+
+    for stream in streams:
+        stream.update(0)
+    two.update(1, 0)
+
+    assert streams[0].intensity_per_sec(0) == fit.baseline.value + fit.jump.value
+    assert streams[1].intensity_per_sec(0) == pytest.approx(
+        summed.baseline.value + sum(jump.value for jump in summed.jumps)
+    )
+    assert two.intensity_per_sec(0, 0) == pair.baselines[0].value + pair.jumps[0][1].value
+    assert fit.cascade_table().severity(fit.baseline.value) == 0.0
+    assert not summed.ks.is_rejected
+
+
+def test_a_simulated_pair_passes_its_own_test():
+    """Time change with cross excitation, which two streams by themselves miss."""
+    times, kinds = (
+        np.array(values)
+        for values in reference.simulate_pair(
+            np.random.default_rng(5), 3_000.0, (0.2, 0.2), ((0.1, 1.4), (1.4, 0.1)), 2.0
+        )
+    )
+
+    streams = [times[kinds == kind] for kind in (0, 1)]
+    fit = fit_hawkes_pair(*streams, 3_000.0)
+    alone = sum(fit_hawkes(one, 3_000.0).log_likelihood for one in streams)
+
+    assert not fit.ks.is_rejected
+    assert fit.branching[0][1].value == pytest.approx(0.7, abs=0.1)
+    assert fit.log_likelihood > alone + 100.0
+
+
 def test_pairs_are_merged_in_order():
     """Two streams given apart are the one sequence that the kernel wants."""
     parameters = {
@@ -239,6 +277,7 @@ def test_wrong_input_is_refused_by_name(call, message):
         call()
 
 
-def test_the_examples_run():
+@pytest.mark.parametrize("module", [cascade, hawkes, hawkes_terms])
+def test_the_examples_run(module):
     """Docstrings show what they say."""
     assert doctest.testmod(module).failed == 0
