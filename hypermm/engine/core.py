@@ -329,7 +329,7 @@ class Engine(Facts):
             collar=collar,
         )
         if not actions and not len(self._orders):
-            self._watch_collar(ladder, collar)
+            self._watch_unquoted(ladder, collar)
         elif self._is_unquoted:
             self._is_unquoted = False
         if actions and self._is_verbose:
@@ -347,19 +347,23 @@ class Engine(Facts):
         known = known or [estimates.fair_price]
         return max(known) * (1.0 - width), min(known) * (1.0 + width)
 
-    def _watch_collar(self, ladder: Ladder, collar: tuple[float, float]) -> None:
-        """Say once that the collar leaves nothing to quote, until something is quoted again."""
-        prices = [price for price, _ in (*ladder.bids, *ladder.asks)]
-        if self._is_unquoted or not prices or any(collar[0] <= p <= collar[1] for p in prices):
+    def _watch_unquoted(self, ladder: Ladder, collar: tuple[float, float]) -> None:
+        """Say once that the limits leave nothing to quote, until something is quoted again."""
+        levels = [*ladder.bids, *ladder.asks]
+        if self._is_unquoted or not levels:
             return
+        inside = [(price, size) for price, size in levels if collar[0] <= price <= collar[1]]
+        if any(self._instrument.is_above_minimum(price, size) for price, size in inside):
+            return  # something else keeps it, and says so
+        reason = "every level is below the exchange's minimum order"
+        if not inside:
+            nearest = min(abs(price / self._estimates.fair_price - 1.0) for price, _ in levels)
+            reason = (
+                f"the nearest level, {nearest * 1e4:.0f} bps from the fair price, is beyond "
+                f"risk.price_collar_bps = {self._config.risk.price_collar_bps:g} of mark or oracle"
+            )
         self._is_unquoted = True
-        nearest_bps = min(abs(p / self._estimates.fair_price - 1.0) for p in prices) * 1e4
-        self._voice.tell(
-            Level.WARN,
-            "No quotes",
-            reason=f"the nearest level, {nearest_bps:.0f} bps from the fair price, is beyond "
-            f"risk.price_collar_bps = {self._config.risk.price_collar_bps:g} of mark and oracle",
-        )
+        self._voice.tell(Level.WARN, "No quotes", reason=reason)
 
     def _next_ns(self) -> int | None:
         if self.mode is Mode.DONE:

@@ -1,7 +1,7 @@
 """What has to be settled before the first quote: sizes that work, and a strategy for them."""
 
 from hypermm.config import Config
-from hypermm.engine.sizes import Sizes, choose_sizes, num_levels
+from hypermm.engine.sizes import FALL, Sizes, choose_sizes, num_levels
 from hypermm.errors import ConfigError
 from hypermm.instrument import MIN_NOTIONAL_USD, Instrument
 from hypermm.quoting import Strategy, make_strategy
@@ -33,7 +33,7 @@ def open_strategy(
         leverage=leverage,
         price=price,
     )
-    _refuse_small(sizes, instrument, int(price), num_levels(config))
+    _refuse_small(sizes, instrument, price, num_levels(config))
     if not ladder.min_depth_bps < COLLAR_SHARE * limits.price_collar_bps:
         raise ConfigError(
             f"risk.price_collar_bps = {limits.price_collar_bps:g} leaves no room for quotes at "
@@ -55,17 +55,17 @@ def open_strategy(
     return sizes, strategy
 
 
-def _refuse_small(sizes: Sizes, instrument: Instrument, price: int, levels: int) -> None:
+def _refuse_small(sizes: Sizes, instrument: Instrument, price: float, levels: int) -> None:
     """Refuse a side, or a level cut to its cap, that is below the exchange's minimum."""
-    rules = "; ".join(sizes.caps)
-    least = min(sizes.order, sizes.wanted_order)
-    by_notional = any("max_order_notional_usd" in rule for rule in sizes.caps)
-    for what, lots in (("one side", least), ("one level", least // levels)):
-        if instrument.is_above_minimum(price, lots) or (what == "one level" and not by_notional):
-            continue
-        worth_usd = instrument.notional_usd(price, lots)
-        raise ConfigError(
-            f"{what} of {instrument.print_size(lots)} {instrument.coin} is worth {worth_usd:.2f} "
-            f"USD, below the exchange's minimum order of {MIN_NOTIONAL_USD} USD"
-            + (f" ({rules})" if rules else "")
-        )
+    tests = [("one side", sizes.order, int(price))]
+    if any("max_order_notional_usd" in rule for rule in sizes.caps):
+        # The cut number of lots stays while the price falls a little.
+        tests.append(("one level", sizes.order // levels, int(price * FALL)))
+    for what, lots, at_price in tests:
+        if not instrument.is_above_minimum(at_price, lots):
+            raise ConfigError(
+                f"{what} of {instrument.print_size(lots)} {instrument.coin} is worth "
+                f"{instrument.notional_usd(at_price, lots):.2f} USD, below the exchange's minimum "
+                f"order of {MIN_NOTIONAL_USD} USD",
+                hint="; ".join(sizes.caps),
+            )
