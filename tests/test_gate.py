@@ -153,3 +153,26 @@ def test_whatever_passes_is_valid(price, size, side):
         assert BTC.is_allowed_price(price)
         assert 10.0 <= BTC.notional_usd(price, size) <= 5_000.0
         assert abs(price / MID - 1.0) <= 0.05
+
+
+@pytest.mark.parametrize(("price_collar_bps", "bps"), [(50.0, 49), (1_000.0, 990)])
+def test_the_collar_is_the_one_that_is_set(price_collar_bps, bps):
+    """Tighter than the default, and wider."""
+    made = gate(price_collar_bps=price_collar_bps)
+    inside, outside = (
+        evolve(GOOD, price=BTC.floor_price(MID - MID * at // 10_000)) for at in (bps, bps + 20)
+    )
+
+    assert passes(made, inside)
+    assert not passes(made, outside)
+
+
+@pytest.mark.parametrize(
+    ("usd", "ceiling_usd"), [(150.0, 150.0), (20_000.0, 20_000.0), (1e9, 1_000_000.0)]
+)
+def test_an_order_is_worth_no_more_than_is_set_and_never_a_million(usd, ceiling_usd):
+    """A lot of this market at 100,000 is worth 1 USD."""
+    made = gate(max_order_notional_usd=usd)
+
+    assert passes(made, evolve(GOOD, price=MID, size=int(ceiling_usd)))
+    assert not passes(made, evolve(GOOD, price=MID, size=int(ceiling_usd) + 1))
