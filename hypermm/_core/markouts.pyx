@@ -373,11 +373,12 @@ cdef class MarkoutRing:
         cdef Py_ssize_t at = self._start + self._n, kept
         if at == 2 * self.capacity:
             kept = self.capacity - 1
-            at -= kept
-            memmove(&self._stamps[0], &self._stamps[at], kept * sizeof(int64_t))
-            memmove(&self._moves[0], &self._moves[at], kept * sizeof(float64_t))
-            memmove(&self._captures[0], &self._captures[at], kept * sizeof(float64_t))
-            memmove(&self._sizes[0], &self._sizes[at], kept * sizeof(float64_t))
+            if kept > 0:
+                at -= kept
+                memmove(&self._stamps[0], &self._stamps[at], kept * sizeof(int64_t))
+                memmove(&self._moves[0], &self._moves[at], kept * sizeof(float64_t))
+                memmove(&self._captures[0], &self._captures[at], kept * sizeof(float64_t))
+                memmove(&self._sizes[0], &self._sizes[at], kept * sizeof(float64_t))
             self._start, self._n, at = 0, kept, kept
         self._stamps[at] = stamp_ns
         self._moves[at] = move_bps
