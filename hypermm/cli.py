@@ -170,6 +170,11 @@ def _version() -> str:
         return "(not installed)"
 
 
+def say(line: str) -> None:
+    """Print a line at once: a parent process may read it."""
+    print(line, flush=True)
+
+
 def load_config(args: argparse.Namespace) -> tuple[Config, Path | None]:
     """Load the named file, or the default one where it exists, with the options on top.
 
@@ -216,10 +221,10 @@ def exchange(args: argparse.Namespace) -> int:
     accounts = [address for address, _ in args.fund]
     if len(set(accounts)) < len(accounts):
         raise ConfigError("--fund names an account twice", hint="one --fund for each account")
-    markets = open_market(args.market, args.seed, args.loop)
+    markets = open_market(args.market, args.seed, args.loop, announce=say)
     return run_exchange(
         args.host, args.port, markets, seed=args.seed, speed=args.speed, fund=dict(args.fund),
-        announce=lambda line: print(line, flush=True),
+        announce=say,
     )  # fmt: skip
 
 
@@ -229,7 +234,7 @@ def backtest(args: argparse.Namespace) -> int:
     from hypermm.sim.market import open_market
 
     settings, _ = load_config(args)
-    markets = open_market(args.path, args.seed, loop=False)
+    markets = open_market(args.path, args.seed, loop=False, announce=say)
     result = virtual.run(
         settings, markets, coin=settings.trading.asset, seed=args.seed,
         duration_secs=vars(args).get("duration"),

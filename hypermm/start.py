@@ -59,6 +59,7 @@ def run(
             "--market belongs to the embedded exchange", hint="use it with --network localhost"
         )
     key = _key(config, config_path, key_argument, environ, where, accepts_risk=accepts_key_risk)
+    where.state(address_of(key))  # a state directory that cannot be made is said at once
     embedded = None
     if where.local is not None:
         port = int(where.url.rsplit(":", 1)[1])

@@ -118,12 +118,15 @@ class Desk:
         return float(positions[0]["position"]["szi"]) if positions else 0.0
 
     def wait_until(self, holds: Callable[[], object], secs: float = 20.0) -> bool:
-        """Whether the condition comes to hold in time."""
+        """Whether the condition comes to hold in time.
+
+        Asked twice a second: reads of the exchange cost weight, which the run shares.
+        """
         give_up = time.monotonic() + secs
         while time.monotonic() < give_up:
             if holds():
                 return True
-            time.sleep(0.1)
+            time.sleep(0.5)
         return False
 
     def close(self) -> None:
