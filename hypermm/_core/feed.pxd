@@ -63,6 +63,8 @@ cdef class Feed:
     cdef bint _is_seeded
     cdef float64_t _last_vwap            # of the last tick; 0 if none
     cdef int64_t _last_tick_ns
+    cdef float64_t _last_lead_secs       # what the last tick leaves of its own seconds
+    cdef float64_t _last_shared_secs
     cdef float64_t _volume_lots          # decayed sums whose ratio is lots per second
     cdef float64_t _volume_secs
     cdef int64_t _volume_ns

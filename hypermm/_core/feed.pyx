@@ -448,10 +448,15 @@ cdef class Feed:
     cdef void _take_tick(self) noexcept nogil:
         cdef float64_t vwap = self.clock.tick_vwap
         if self._last_vwap > 0.0 and self.clock.tick_ns > self._last_tick_ns:
-            self.variation.add(
+            # A VWAP averages over its bucket: the variance that it hides is given back.
+            self.variation.add_vwap(
                 log(vwap / self._last_vwap),
                 1e-9 * <float64_t> (self.clock.tick_ns - self._last_tick_ns),
+                self._last_lead_secs + self.clock.tick_lag_secs,
+                self._last_shared_secs,
             )
+        self._last_lead_secs = self.clock.tick_lead_secs
+        self._last_shared_secs = self.clock.tick_shared_secs
         self._last_vwap = vwap
         self._last_tick_ns = max(self.clock.tick_ns, self._last_tick_ns)
 
