@@ -341,7 +341,7 @@ def predict_fair_price(
         prior_variance=number("prior_variance", prior_variance),
         least_pairs=least_pairs,
     )
-    stamps, path = stamps_of("stamps_ns", stamps_ns), floats("mids", mids, rule="positive")
+    stamps, path = _stamps_of("stamps_ns", stamps_ns), floats("mids", mids, rule="positive")
     predictions = np.empty(len(stamps))
     stream.observe_all(
         stamps,
@@ -362,7 +362,7 @@ def predict_fair_price(
     )
 
 
-def stamps_of(name: str, values: ArrayLike) -> NDArray[np.int64]:
+def _stamps_of(name: str, values: ArrayLike) -> NDArray[np.int64]:
     """Take a one-dimensional array of whole numbers, such as nanoseconds.
 
     Raises
