@@ -356,7 +356,6 @@ class Recovery:
             self._overdue_ns = OVERDUE_NS + min(
                 s.since_ns + PERIODS_NS[read] for read, s in self._reads.items()
             )
-            due.append(self._overdue_ns)
         self._due_ns = max(min(due, default=1 << 62), 0)
         return self._due_ns
 

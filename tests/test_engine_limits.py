@@ -22,7 +22,19 @@ from hypermm.messages import (
     Side,
     StopRequested,
 )
-from tests.scenario import BTC, MID, MS, SEC, Scenario, add_context, placed, quotes, settings
+from tests.scenario import (
+    BTC,
+    MID,
+    MS,
+    SEC,
+    Scenario,
+    add_context,
+    add_quotes,
+    add_trade,
+    placed,
+    quotes,
+    settings,
+)
 
 LIST_OVERDUE_SECS, FILLS_OVERDUE_SECS = 30.0, 80.0
 
@@ -49,6 +61,14 @@ def gate(world: Scenario) -> Gate:
         ({"trading__target_liquidity": 1.0, "trading__max_absolute_position_size": 5.0}, 5_000.0),
         ({"risk__max_order_notional_usd": 100.0}, 100.0),
         ({"risk__max_order_notional_usd": 100.0, "strategy__strategy_type": "glft"}, 100.0),
+        # The farthest ask is worth 4 % more than the price.
+        (
+            {
+                "risk__max_order_notional_usd": 100.0,
+                "strategy__ladder_config__max_depth_bps": 400.0,
+            },
+            100.0,
+        ),
         # Five levels within one step of the price are one order.
         (
             {
@@ -148,6 +168,60 @@ def test_no_side_can_carry_the_position_beyond_its_value(side):
     assert side * world.engine.snapshot().position >= 0.8 * most
 
 
+def test_the_value_of_a_position_follows_the_price():
+    """What was 3,000 USD at the start is 3,120 after a rise by 4 %."""
+    config = settings(
+        trading__max_absolute_position_size=0.2,
+        trading__target_liquidity=0.0025,
+        risk__max_position_value_usd=3_000.0,
+    )
+    world = Scenario(config, account_usd=1e6).quote()
+    world.mid += 40_000
+    world.run(3.0)
+
+    for _ in range(70):
+        for landed in world.side(Side.BUY)[:1]:
+            world.pending += world.fill(landed, landed.remaining)
+        world.run(1.5)
+        snapshot = world.engine.snapshot()
+        worst = snapshot.position + snapshot.bid_exposure
+        assert BTC.notional_usd(world.mid, worst) <= 3_000.0
+
+    assert BTC.notional_usd(world.mid, world.position) >= 2_800.0
+
+
+def test_ten_dollars_below_the_value_only_reducing_orders_are_placed():
+    """No order that adds to it fits any more; a lot is worth 1.04 USD."""
+    config = settings(trading__max_absolute_position_size=0.2, risk__max_position_value_usd=3_000.0)
+    world = Scenario(config, position=2_880).quote()
+
+    world.mid += 40_000  # 2,995 USD, and far below the limit in lots
+    world.run(3.0)
+
+    assert world.engine.mode is Mode.REDUCING
+    assert world.side(Side.BUY) == []
+    assert all(landed.order.is_reduce_only for landed in world.side(Side.SELL))
+
+
+def test_without_mark_and_oracle_the_collar_is_around_the_middle():
+    """As in the gate, which would deny the whole action."""
+    world = Scenario(settings(risk__price_collar_bps=20.0))
+    world.connect()
+    world.run(1.0)
+    for i in range(400):
+        rows = Rows.allocate(3)
+        world.now_ns += 100 * MS
+        add_quotes(rows, world.exch_ns, MID - 10, MID + 10)
+        add_trade(rows, world.exch_ns, 1, MID + 10, 2_000_000, i + 1)
+        events, world.pending = tuple(world.pending), []
+        for action in world.step(*events, rows=rows):
+            world.pending += world.perform(action)
+
+    assert world.engine.mode is Mode.QUOTING
+    assert placed(world.sent)
+    assert all(abs(order.price / MID - 1) <= 20e-4 for order in placed(world.sent))
+
+
 def test_what_the_collar_leaves_out_is_not_sent_and_said_once():
     """A gate that denies one order of an action would deny the others with it."""
     world = Scenario(settings(risk__price_collar_bps=60.0)).quote()
@@ -220,6 +294,22 @@ def test_a_process_that_stood_still_counts_from_its_return():
     assert 4.9 * SEC <= world.now_ns - back_ns <= 5.3 * SEC
 
 
+def test_after_an_outage_blindness_counts_from_the_new_connection():
+    """The first data may take a second; the minute before was nobody's silence."""
+    world = Scenario().quote()
+    world.cut()
+    world.run(60.0)
+    world.connect()  # no data come
+    back_ns = world.now_ns
+
+    world.run(4.5)
+    assert world.engine.latch is None
+    world.run(5.0, until=Mode.HALTED)
+
+    assert world.engine.latch is not None
+    assert world.now_ns - back_ns <= 5.4 * SEC
+
+
 def test_a_stop_from_an_exchange_that_hangs_ends_without_a_latch():
     """It was asked to end and does; nothing is quoted, so that no data are needed."""
     world = Scenario().quote()
@@ -290,6 +380,12 @@ def test_quotes_are_pulled_when_nobody_audits_them_any_more(kind, within_secs, i
     world.run(25.0)
     assert world.engine.mode is Mode.QUOTING
     assert len(world.live) == 10
+    before = set(world.live)
+    world.cut()
+    world.run(0.5)
+    world.reconnect()
+    world.run(3.0)
+    assert set(world.live) == before  # an audit that works again pulls nothing
 
 
 def test_reads_that_are_late_now_and_then_pull_nothing():
