@@ -351,9 +351,7 @@ class Runner:
         for _ in range(SWEEPS):
             status, body = await self._client.post("/info", encode_json(read))
             if status == 200:
-                listed = wire.decode_read(
-                    ReadOpenOrders(0), parse_json(body), self._instrument
-                )
+                listed = wire.decode_read(ReadOpenOrders(0), parse_json(body), self._instrument)
                 orders = listed.orders if isinstance(listed, OpenOrders) else ()
                 oids = tuple(o.oid for o in orders if self._cloids.is_ours(o.cloid))
                 left = [f"order {oid}" for oid in oids]

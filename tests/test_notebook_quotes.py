@@ -285,9 +285,7 @@ def test_half_of_a_small_inventory_is_gone_after_its_half_life():
     """Fills of both optimal quotes, integrated: the rate is right near zero."""
     form, exact = closed_form(**PAPER), glft([0.0, 1.0], lots_long=60, **PAPER)
 
-    bid, ask = (
-        0.9 * np.exp(-0.3 * side[1]) for side in (exact.bid_depth_bps, exact.ask_depth_bps)
-    )
+    bid, ask = (0.9 * np.exp(-0.3 * side[1]) for side in (exact.bid_depth_bps, exact.ask_depth_bps))
 
     rate = math.log(2.0) / inventory_half_life_secs(form, execution_risk_per_bps=0.01)
     assert ask - bid == pytest.approx(rate, rel=0.02)
