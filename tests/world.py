@@ -18,6 +18,7 @@ HEALED_TICKS = 300
 BACK_WITHIN_TICKS = 100  # I-24: 10 s
 WARM_WITHIN_TICKS = 150  # on top of it, after a restart
 KILLED_WITHIN_TICKS = 50  # I-08: 5 s after the last fault's end
+SIDE_PAUSE_TICKS = 102  # 10 s after ten fills on one side, and the placing
 LIVE_ORDERS_MAX = 64  # I-22
 UNDER_WAY_MAX = 200  # I-22
 # What the engine cannot see of an age: one block, and the least latency of all.
@@ -317,7 +318,12 @@ def heal(world, invariants):
 
 
 def quotes_all_it_may(world):
-    """Whether both sides rest in truth; a side may miss when the position is near its limit."""
+    """Whether both sides rest in truth; one may miss near the position limit or while it pauses."""
     sides = {order.side for order in world.own_orders}
+    sides |= {
+        Side[notice.fields["side"].upper()]
+        for tick, notice in world.notices
+        if notice.event == "Side paused" and world.ticks - tick <= SIDE_PAUSE_TICKS
+    }
     room = world.position_limit - world.order_lots
     return all(side in sides or side * world.position > room for side in Side)

@@ -148,7 +148,7 @@ class Facts:
             mode=self.mode,
             now_ns=self._now_ns,
             is_connected=self._freshness.is_connected,
-            is_synced=self._recovery.is_synced,
+            is_synced=self._recovery.is_synced and self._ledger.has_begun,
             is_warm=self._estimates.is_warm,
             position=self._ledger.position,
             position_limit=sizes.position if sizes else 0,
