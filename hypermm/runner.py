@@ -365,7 +365,7 @@ class Runner:
         return left
 
     def _farewell(self) -> Exit:
-        """Print where the account stands and return what was proved."""
+        """Print where the account stands and return what was proved, or why nothing began."""
         last = self._engine.snapshot()
         figures, instrument = last.ledger, self._instrument
         value_usd = figures.position * figures.mark_price / 1e6
@@ -391,6 +391,9 @@ class Runner:
         if last.latch is not None:
             say(f"killed    {last.latch.reason}; {proof}")
             return Exit.KILLED if last.is_proved else Exit.KILLED_UNPROVED
+        if last.start_error:
+            say(f"hypermm: {last.start_error}; {proof}", is_error=True)
+            return Exit.CONFIG
         say(f"stopped   {last.stop_reason}; {proof}")
         return Exit.STOPPED if last.is_proved else Exit.STOPPED_UNPROVED
 

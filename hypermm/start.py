@@ -217,7 +217,7 @@ async def _main(
                 await embedded.abandon()
             raise
         # What is not proved gone is to be found again by the next run.
-        if embedded is not None and status in (Exit.STOPPED, Exit.KILLED):
+        if embedded is not None and status in (Exit.STOPPED, Exit.KILLED, Exit.CONFIG):
             await embedded.stop()
         return status
     finally:

@@ -178,6 +178,17 @@ def test_a_mistake_is_a_clear_message(desk, options, status, message):
     assert "Traceback" not in run.output()
 
 
+def test_an_account_without_money_is_a_start_that_failed(desk):
+    """Nothing can be quoted from it: status 2, with the reason, not a clean stop."""
+    desk.exchange()
+
+    run = desk.run(key="0x" + "0dd5" * 16)
+
+    assert run.wait(20) == 2, run.output()
+    assert "Traceback" not in run.output()
+    assert "hypermm: " in run.output()
+
+
 def test_an_unknown_key_in_the_file_is_named(desk):
     """With the nearest name, before anything is started."""
     (desk.folder / "market_maker.toml").write_text("[trading]\nassset = 'BTC'\n")

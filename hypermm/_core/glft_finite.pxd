@@ -12,7 +12,9 @@ ctypedef void (*Flow)(
     float64_t* rate, float64_t* up, float64_t* down,
 ) noexcept nogil
 
-cdef bint integrate(  # up to a number that all rows share; False if no step small enough was found; `value` is then as far as it came
+# Up to a number that all rows share. False if no step small enough was found: `value` is then as
+# far as it came.
+cdef bint integrate(
     Flow flow, const void* context, int rows, float64_t secs, float64_t tolerance,
     float64_t* value, float64_t* work,
 ) noexcept nogil

@@ -6,7 +6,7 @@ cpdef enum Family:
     EXPONENTIAL = 0      # A exp(-k d)
     POWER = 1            # A (1 + d/scale)**-exponent, d > -scale, exponent > 1
     LOGISTIC = 2         # A / (1 + exp(a + b d))
-    TWO_EXPONENTIALS = 3 # A exp(-k d) + A2 exp(-k2 d)
+    TWO_EXPONENTIALS = 3  # A exp(-k d) + A2 exp(-k2 d)
 
 cdef struct Law:
     Family family
