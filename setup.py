@@ -8,9 +8,14 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 CHECKED = os.environ.get("HYPERMM_CHECKED") == "1"
+SANITIZE = os.environ.get("HYPERMM_SANITIZE") == "1"  # for scripts/sanitize.sh
 
 # Same inputs, same bits: no fused multiply-add and no reordering of floating-point operations.
 COMPILE_ARGS = [] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
+LINK_ARGS = []
+if SANITIZE:
+    LINK_ARGS = ["-fsanitize=address,undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+    COMPILE_ARGS += [*LINK_ARGS, "-fno-omit-frame-pointer", "-O1", "-g"]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -41,6 +46,7 @@ extensions = [
         f"hypermm._core.{path.stem}",
         [str(path)],
         extra_compile_args=COMPILE_ARGS,
+        extra_link_args=LINK_ARGS,
     )
     for path in sorted(Path("hypermm/_core").glob("*.pyx"))
 ]
