@@ -199,6 +199,9 @@ class Venue:
     def _start(self) -> None:
         assert self._subscriber is not None
         frame = book_frame(best_bid(len(self._taken_ns)))
+        taken_ms = time.time_ns() // 1_000_000
+        while time.time_ns() // 1_000_000 == taken_ms:
+            pass  # the SDK's nonces are milliseconds: two rounds in one would share a nonce
         self._start_ns = time.perf_counter_ns()
         self._subscriber.answer(frame)
 

@@ -210,10 +210,15 @@ cdef void _log_returns(const float64_t* prices, Py_ssize_t n, float64_t* out) no
 
 
 cdef int _check_prices(const float64_t[::1] prices) except -1:
-    cdef Py_ssize_t i
-    for i in range(prices.shape[0]):
-        if not 1e-150 <= prices[i] <= 1e150:
-            raise ValueError(f"prices[{i}] must be > 0 and finite: {prices[i]}")
+    cdef Py_ssize_t i, n = prices.shape[0]
+    with nogil:
+        for i in range(n):
+            if not 1e-150 <= prices[i] <= 1e150:
+                break
+        else:
+            i = n
+    if i < n:
+        raise ValueError(f"prices[{i}] must be > 0 and finite: {prices[i]}")
     return 0
 
 
@@ -370,11 +375,16 @@ cdef class BipowerStream:
         cdef Py_ssize_t i, n = prices.shape[0]
         if secs.shape[0] != n or out.shape[0] != n:
             raise ValueError(f"secs and out must have the length of prices: {n}")
-        for i in range(n):
+        with nogil:
+            for i in range(n):
+                if not fabs(secs[i]) < 1e100 or (i > 0 and secs[i] < secs[i - 1]):
+                    break
+            else:
+                i = n
+        if i < n:
             if not fabs(secs[i]) < 1e100:
                 raise ValueError(f"secs[{i}] must be finite: {secs[i]}")
-            if i > 0 and secs[i] < secs[i - 1]:
-                raise ValueError(f"secs[{i}] must not be below the time before it: {secs[i]}")
+            raise ValueError(f"secs[{i}] must not be below the time before it: {secs[i]}")
         _check_prices(prices)
         if n == 0:
             return
