@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
+from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -18,7 +19,7 @@ RETURNS = np.random.default_rng(2).normal(scale=1e-4, size=EVENTS.size)
 PRICES = np.exp(np.cumsum(RETURNS))
 
 THREADS_GATE = 1.4  # times the work of one thread in the same time (1.8 to 1.95 on idle cores)
-BUSY = 0.8  # of what hashing gains in the same seconds: then it is the cores that are missing
+YARDSTICK = 1.6  # what hashing gains in most rounds, or it is the cores that are missing
 BYTES = bytes(4_000_000)
 TRIES = 40  # the best counts: only one has to find both cores free
 
@@ -66,9 +67,9 @@ def test_two_threads_do_nearly_twice_the_work_of_one(benchmark, kernel):
 
         benchmark.pedantic(both, args=(kernel,), setup=setup, rounds=TRIES, warmup_rounds=1)
 
-    yardstick = 2.0 * min(yard_alone) / min(yard_both)
+    yardstick = 2.0 * median(yard_alone) / median(yard_both)
     gain = 2.0 * min(alone) / benchmark.stats["min"]
     benchmark.extra_info["speedup"] = round(gain, 2)
-    if BUSY * yardstick <= gain < THREADS_GATE:
+    if gain < THREADS_GATE and yardstick < YARDSTICK:
         pytest.skip(f"other work holds the cores: hashing gains {yardstick:.2f}, this {gain:.2f}")
     assert gain >= THREADS_GATE
