@@ -13,7 +13,7 @@ def filter_level(prices, secs, q, r):
         gain = before / s
         total += log(2.0 * pi * s) + (price - m) ** 2 / s
         m += gain * (price - m)
-        p = (1.0 - gain) * before
+        p = before * r / s  # (1 - gain) before would lose its digits as the gain nears 1
         levels.append(m)
         variances.append(p)
     return levels, variances, -0.5 * total
