@@ -30,8 +30,18 @@ HYPERMM_CHECKED=1 python setup.py -q build_ext --inplace --force --parallel 2
 mypy
 python -W error -m pytest -q -W error tests --durations=10
 
-step "release build: the suite and the benchmark gates"
+digests() {  # what the engine did in virtual time, synthetic and recorded
+  python -m hypermm backtest --duration 5m | grep ^digest
+  if [[ -n "${HYPERMM_DATA:-}" ]]; then
+    python -m hypermm backtest "$HYPERMM_DATA/data/hyperliquid/2025-09-04" --asset WLFI | grep ^digest
+  fi
+}
+digests > "$work/digests-checked"
+
+step "release build: the same digests, the suite and the benchmark gates"
 python setup.py -q build_ext --inplace --force --parallel 2
+digests > "$work/digests-release"
+diff "$work/digests-checked" "$work/digests-release"
 python -m pytest -q tests
 python -m pytest -q benchmarks --benchmark-disable-gc --benchmark-sort=name \
   --benchmark-columns=min,median,rounds
