@@ -25,15 +25,6 @@ def closed_forms(const float64_t[:, ::1] markets, const float64_t[::1] inventory
     return total
 
 
-def all_depths(Solver solver, float64_t[::1] bid, float64_t[::1] ask):
-    """Write both depths at every lot of the last solution."""
-    cdef int i, n = solver.lots_long + solver.lots_short + 1
-    with nogil:
-        for i in range(n):
-            bid[i] = solver.bid_depth(i - solver.lots_short)
-            ask[i] = solver.ask_depth(i - solver.lots_short)
-
-
 def compare_often(Reconciler table, Ladder ladder, float64_t max_bps_diff, int times):
     """Return the differences found by `times` comparisons."""
     cdef int _turn, total = 0

@@ -286,7 +286,7 @@ def stationary_works(lots: int) -> list[Work]:
     def our_warm():
         market = MARKET | {"volatility": VOLATILITY * next(turns)}
         solver.solve(lots_long=lots, lots_short=lots, **market)
-        compiled.all_depths(solver, bid, ask)
+        solver.depths(bid, ask)
 
     def warm_recursion():
         nonlocal level

@@ -658,3 +658,81 @@ def test_solving_and_reading_allocate_nothing():
 def test_the_examples_hold(module):
     """Docstrings are read first; they must be true."""
     assert doctest.testmod(module).failed == 0
+
+
+@given(
+    st.integers(1, 40),
+    st.integers(-3, 40),
+    st.floats(1e-8, 10.0),
+    st.floats(-0.5, 0.5),
+    st.floats(0.2, 5.0),
+)
+def test_all_depths_at_once_are_those_of_each_lot(lots_long, lots_short, aversion, drift, asks):
+    """One logarithm a lot, and half of them where the sides mirror each other."""
+    if lots_long + lots_short < 0:
+        lots_short = -lots_long
+    solver = Solver(100)
+    solver.solve(
+        volatility=1.5,
+        kappa_per_bps=0.25,
+        intensity_per_sec=0.5,
+        ask_intensity_per_sec=0.5 * asks,
+        risk_aversion_per_bps=aversion,
+        drift_bps_per_sec=drift,
+        lots_long=lots_long,
+        lots_short=lots_short,
+        cost_bps=1.5,
+        impact_bps=0.3,
+    )
+    lots = range(-lots_short, lots_long + 1)
+    bid, ask = np.empty(len(lots)), np.empty(len(lots))
+
+    solver.depths(bid, ask)
+
+    np.testing.assert_allclose(bid, [solver.bid_depth_bps(n) for n in lots], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(ask, [solver.ask_depth_bps(n) for n in lots], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("lots", [1, 2, 30, 500])
+def test_mirrored_depths_are_those_of_each_lot(lots):
+    """Without drift and with equal sides the lower half follows from the upper one."""
+    solver = Solver(2 * lots)
+    solver.solve(
+        volatility=1.5,
+        kappa_per_bps=0.25,
+        intensity_per_sec=0.5,
+        risk_aversion_per_bps=0.075,
+        lots_long=lots,
+        lots_short=lots,
+    )
+    bid, ask = np.empty(2 * lots + 1), np.empty(2 * lots + 1)
+
+    solver.depths(bid, ask)
+
+    each = range(-lots, lots + 1)
+    np.testing.assert_allclose(bid, [solver.bid_depth_bps(n) for n in each], rtol=1e-12)
+    np.testing.assert_allclose(ask, [solver.ask_depth_bps(n) for n in each], rtol=1e-12)
+    np.testing.assert_allclose(bid, ask[::-1], rtol=1e-15)
+
+
+def test_depths_say_what_they_need():
+    """A solution, every row of it, and arrays that fit."""
+    solver = Solver(20)
+    market = {
+        "volatility": 1.5,
+        "kappa_per_bps": 0.25,
+        "intensity_per_sec": 0.5,
+        "risk_aversion_per_bps": 10.0,
+        "lots_long": 10,
+        "lots_short": 10,
+    }
+    row = np.empty(21)
+    with pytest.raises(ValueError, match="solve"):
+        solver.depths(row, row.copy())
+    solver.solve(**market)
+    with pytest.raises(ValueError, match="must have length 21: 20, 21"):
+        solver.depths(np.empty(20), row)
+    solver.solve(**market, near_lots=0.0)
+    if solver.bid_depth_bps(9.0) != solver.bid_depth_bps(9.0):  # rows far away were left out
+        with pytest.raises(ValueError, match="near_lots"):
+            solver.depths(row, row.copy())

@@ -65,5 +65,6 @@ cdef class Solver:
     cdef float64_t log_ratio_at(self, float64_t x) noexcept nogil
     cdef float64_t bid_depth(self, float64_t inventory) noexcept nogil  # bps; nan at the bound
     cdef float64_t ask_depth(self, float64_t inventory) noexcept nogil
+    cdef void all_depths(self, float64_t* bid, float64_t* ask) noexcept nogil  # a value per row
     cdef float64_t slope(self, float64_t inventory) noexcept nogil      # bps per lot, >= 0
     cdef float64_t marginal_cost(self, float64_t inventory) noexcept nogil  # bps

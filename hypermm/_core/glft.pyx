@@ -366,6 +366,26 @@ cdef class Solver:
         return self._ask_base - self.log_ratio_at(min(inventory, <float64_t> self.lots_long) - 1.0
                                                   ) / self._market.kappa
 
+    cdef void all_depths(self, float64_t* bid, float64_t* ask) noexcept nogil:
+        # One logarithm a pair of lots: it serves the bid of the lower and the ask of the upper.
+        cdef int n, row, rows = self.lots_long + self.lots_short
+        cdef float64_t ratio, per_kappa = 1.0 / self._market.kappa
+        bid[rows] = ask[0] = NAN
+        if self._is_symmetric:  # and mirrored at the flat inventory, so half of them will do
+            for n in range(1, self.lots_long + 1):
+                ratio = log1p(self._up[n])
+                row = self.lots_short + n
+                bid[row - 1] = self._bid_base + (ratio - self._log_r) * per_kappa
+                ask[row] = self._ask_base - (ratio - self._log_r) * per_kappa
+                row = self.lots_short - n
+                bid[row] = self._bid_base + (-ratio - self._log_r) * per_kappa
+                ask[row + 1] = self._ask_base - (-ratio - self._log_r) * per_kappa
+            return
+        for row in range(rows):
+            ratio = self.log_ratio(row - self.lots_short) * per_kappa
+            bid[row] = self._bid_base + ratio
+            ask[row + 1] = self._ask_base - ratio
+
     cdef float64_t slope(self, float64_t inventory) noexcept nogil:
         cdef int n, last = self._last - 1
         if self._first >= last:  # no two rows to compare: the form without bounds
@@ -393,6 +413,30 @@ cdef class Solver:
         """Return the distance of the best ask above the fair price, in bps; nan at the bound."""
         self.require(inventory_lots)
         return self.ask_depth(inventory_lots)
+
+    def depths(self, float64_t[::1] bid_out, float64_t[::1] ask_out):
+        """Write the depths at every whole lot, from the lower bound to the upper one.
+
+        Parameters
+        ----------
+        bid_out, ask_out : array of float64, shape (lots_long + lots_short + 1,)
+            Receive the depths, in bps; nan where a bound forbids the side.
+
+        Raises
+        ------
+        ValueError
+            If nothing is solved yet, only some rows were (`near_lots`), or a length differs.
+        """
+        cdef Py_ssize_t rows = self.lots_long + self.lots_short + 1
+        self.require(0.0)
+        if self._first > -self.lots_short or self._last < self.lots_long:
+            raise ValueError("depths needs every row: solve without near_lots")
+        if bid_out.shape[0] != rows or ask_out.shape[0] != rows:
+            raise ValueError(
+                f"bid_out and ask_out must have length {rows}: "
+                f"{bid_out.shape[0]}, {ask_out.shape[0]}"
+            )
+        self.all_depths(&bid_out[0], &ask_out[0])
 
     def slope_bps(self, float64_t inventory_lots=0.0):
         """Return by how much one more lot lowers both quotes at this inventory, in bps per lot.
@@ -558,13 +602,19 @@ def stationary_depths(
     >>> ask.round(4).tolist()
     [nan, 5.5484, 2.4516]
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, n = inventory_lots.shape[0]
     cdef Solver solver
+    cdef bint is_whole = n == <long long> lots_long + lots_short + 1
     check_arrays(inventory_lots, bid_out, ask_out)
     solver = Solver(max(<long long> lots_long + lots_short, 1))
     solver.solve(lots_long=lots_long, lots_short=lots_short, **market)
     with nogil:
-        for i in range(inventory_lots.shape[0]):
+        for i in range(n):
+            is_whole = is_whole and inventory_lots[i] == i - lots_short
+        if is_whole and n > 0:  # every lot from bound to bound: one logarithm each
+            solver.all_depths(&bid_out[0], &ask_out[0])
+            n = 0
+        for i in range(n):
             bid_out[i] = solver.bid_depth(inventory_lots[i])
             ask_out[i] = solver.ask_depth(inventory_lots[i])
 

@@ -312,9 +312,12 @@ def glft(
     solver.solve(lots_long=lots_long, lots_short=lots_short, **market)
     n = _lots(inventory_lots, lots_long, lots_short)
     bid, ask = output("bid_out", bid_out, n.size), output("ask_out", ask_out, n.size)
-    for i, x in enumerate(n.tolist()):
-        bid[i] = solver.bid_depth_bps(x)
-        ask[i] = solver.ask_depth_bps(x)
+    if inventory_lots is None:  # every lot from bound to bound: one logarithm each
+        solver.depths(bid, ask)
+    else:
+        for i, x in enumerate(n.tolist()):
+            bid[i] = solver.bid_depth_bps(x)
+            ask[i] = solver.ask_depth_bps(x)
     gain = -solver.eigenvalue_per_sec / market["kappa_per_bps"]
     return Quotes(n, bid, ask, gain)
 
