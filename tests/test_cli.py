@@ -3,6 +3,8 @@
 import pytest
 
 from hypermm import cli
+from hypermm.cli import options
+from hypermm.cli.main import parser
 from hypermm.config import Config, load
 
 KEY = "0x" + "c0ffee11" * 8
@@ -37,7 +39,7 @@ def test_options_stand_before_or_after_the_command(arguments, capsys):
     assert "valid (ETH on testnet)" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("option", "path"), [(o, p) for o, p, _, _ in cli.SETTINGS])
+@pytest.mark.parametrize(("option", "path"), [(o, p) for o, p, _, _ in options.SETTINGS])
 def test_every_option_sets_its_setting(option, path, capsys):
     """An option that changes nothing is a lie."""
     value = {
@@ -50,7 +52,7 @@ def test_every_option_sets_its_setting(option, path, capsys):
         "--metrics-port": "9191",
     }.get(option, "0.25")
 
-    settings, _ = cli.load_config(cli._parser().parse_args([option, value]))
+    settings, _ = options.load_config(parser().parse_args([option, value]))
 
     section, key = path.split(".")
     assert str(getattr(getattr(settings, section), key)) == value
@@ -116,7 +118,7 @@ def test_a_key_in_the_wrong_place_of_a_file_is_not_echoed(line, tmp_path, capsys
 )
 def test_durations_are_read_with_their_unit(text, secs):
     """Seconds without a unit."""
-    assert cli.duration_secs(text) == secs
+    assert options.duration_secs(text) == secs
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ DOORS = {
     "zstandard": {"recordings"},
     "matplotlib": {"report"},
     "prometheus_client": {"metrics"},
-    "rich": {"cli"},
+    "rich": {"cli/tables"},
 }
 # Structs of the wire are msgspec's; whoever speaks the wire's language may use them.
 DOORS["msgspec"] = {f"hyperliquid/{name}" for name in ("signing", "actions", "payloads")}
