@@ -1,6 +1,7 @@
 """A venue with one scripted market and two funded users, driven block by block."""
 
 from hypermm.sim.exchange import Exchange
+from hypermm.sim.told import PAYLOADS
 from tests.exchange_requests import decode_action
 from tests.scripted_market import ALICE, BOB, START_MS, ScriptedMarket
 
@@ -74,12 +75,9 @@ class Venue:
         return self.exchange.info({**request, "user": user} if user else request)
 
     def events(self, user, channel):
-        """Return the payloads of one channel that the last block brought a user."""
-        return [
-            payload
-            for name, found, payload in (self.block.user_events if self.block else ())
-            if (name, found) == (user, channel)
-        ]
+        """Return the payloads of one kind of subscription that the last block brought a user."""
+        news = self.block.news.get(user) if self.block else None
+        return list(PAYLOADS[channel]({"user": user}, news)) if news else []
 
     def updates(self, user):
         """Return (status, sz) of the order updates of the last block."""

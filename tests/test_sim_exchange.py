@@ -285,7 +285,7 @@ def test_an_order_never_trades_with_its_own_account(venue):
     assert status["filled"]["avgPx"] == "2001.0"
     assert venue.updates(ALICE)[0] == ("selfTradeCanceled", "0.5")
     assert [trade.price for trade in venue.block.trades["ETH"]] == [200_100]
-    assert venue.events(ALICE, "user")[-1]["nonUserCancel"][0]["coin"] == "ETH"
+    assert venue.events(ALICE, "userEvents")[-1]["nonUserCancel"][0]["coin"] == "ETH"
 
 
 # Positions and money
@@ -526,15 +526,11 @@ def test_the_dead_man_s_switch_cancels_orders_and_leaves_the_position():
 
     blocks = venue.exchange.advance(deadline + 70)
 
-    (entry,) = [
-        entry
-        for block in blocks
-        for _, channel, payload in block.user_events
-        if channel == "orderUpdates"
-        for entry in payload
+    (update,) = [
+        update for block in blocks for news in block.news.values() for update in news.updates
     ]
-    assert entry["status"] == "scheduledCancel"
-    assert entry["statusTimestamp"] >= deadline
+    assert update.status == "scheduledCancel"
+    assert update.time_ms >= deadline
     assert venue.size(ALICE) == "1.0"
 
 
@@ -914,7 +910,11 @@ def test_the_same_seed_gives_the_same_blocks():
                 venue.market.book(venue.soon(), BIDS, ASKS)
             block = venue.block
             rows = {coin: rows.array.tobytes() for coin, rows in block.rows.items()}
-            told.append((block.time_ms, block.replies, block.user_events, rows, block.trades))
+            news = [
+                [*venue.events(user, "orderUpdates"), *venue.events(user, "userFills")]
+                for user in block.news
+            ]
+            told.append((block.time_ms, block.replies, news, rows, block.trades))
         return told
 
     assert run(1) == run(1)

@@ -4,28 +4,17 @@ The desk changes books and accounts and writes down what their owners have to be
 neither requests nor blocks: `now_ms`, the block's time, is set by whoever runs it.
 """
 
-from attrs import define, field
-
 from hypermm.messages import Side
 from hypermm.sim import refusals
 from hypermm.sim.accounts import Account
 from hypermm.sim.listing import Listing
-from hypermm.sim.orders import OUTSIDE, Ids, Trade, UserFill, VenueOrder
+from hypermm.sim.orders import OUTSIDE, Ids, OrderUpdate, Trade, UserFill, UserNews, VenueOrder
 from hypermm.sim.refusals import Refusal
 from hypermm.sim.rules import MIN_NOTIONAL, OPEN_ORDERS, fee, open_orders_max
-from hypermm.sim.shapes import order_brief, price_text, size_text
+from hypermm.sim.shapes import price_text, size_text
 from hypermm.sim.tickets import Ticket
 
 Status = dict[str, object] | str  # an entry of a reply's `statuses`
-
-
-@define
-class UserNews:
-    """What one user is told of one block, in order."""
-
-    updates: list[dict[str, object]] = field(factory=list)
-    fills: list[UserFill] = field(factory=list)
-    cancels: list[dict[str, object]] = field(factory=list)  # those that the user did not ask for
 
 
 class Desk:
@@ -47,13 +36,9 @@ class Desk:
         self._tell(order)
 
     def _tell(self, order: VenueOrder, *, remaining: int | None = None, status: str = "") -> None:
-        self._news(order.account).updates.append(
-            {
-                "order": order_brief(order, remaining),
-                "status": status or order.status,
-                "statusTimestamp": self.now_ms,
-            }
-        )
+        left = order.remaining if remaining is None else remaining
+        update = OrderUpdate(order, status or order.status, left, self.now_ms)
+        self._news(order.account).updates.append(update)
 
     # Placing
 
@@ -152,7 +137,7 @@ class Desk:
         order.listing.book.half(order.side).remove(order)
         order.account.take_off(order)
         if status != "canceled":
-            self._news(order.account).cancels.append({"coin": order.listing.coin, "oid": order.oid})
+            self._news(order.account).cancels.append(order)
         self._note(order, status)
 
     def _trim_reduce_only(self, account: Account, listing: Listing) -> None:

@@ -30,16 +30,14 @@ from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
 from hypermm.sim.listing import Listing, RowValues
 from hypermm.sim.market import Market
-from hypermm.sim.orders import Ids, Trade
+from hypermm.sim.orders import Ids, Trade, UserNews
 from hypermm.sim.refusals import ActionRefusedError
 from hypermm.sim.rules import Rules
-from hypermm.sim.shapes import fill_shape
 
 NS_PER_MS = 1_000_000
 NEVER_MS = 1 << 62
 FIRST_BUILDER_ASSET = 110_000
 ASSETS_PER_DEX = 10_000
-UserEvent = tuple[str, str, Any]  # user, channel, payload
 
 
 @frozen
@@ -52,8 +50,8 @@ class Block:
         The one time of everything in it.
     replies : tuple of (ticket, payload)
         Bodies of `/exchange`, in the order of execution.
-    user_events : tuple of (user, channel, payload)
-        What users are told: channels `orderUpdates`, `userFills`, `user`.
+    news : dict
+        What users are told, by address.
     rows : dict
         Public market data by coin; what did not change is absent.
     trades : dict
@@ -62,7 +60,7 @@ class Block:
 
     time_ms: int
     replies: tuple[tuple[int, dict[str, Any]], ...] = ()
-    user_events: tuple[UserEvent, ...] = ()
+    news: dict[str, UserNews] = field(factory=dict)
     rows: dict[str, Rows] = field(factory=dict)
     trades: dict[str, tuple[Trade, ...]] = field(factory=dict)
 
@@ -205,7 +203,7 @@ class Exchange:
         blocks = []
         while self.now_ms + self.block_ms <= until_ms:
             block = self._block(self.now_ms + self.block_ms)
-            if block.replies or block.user_events or block.rows:
+            if block.replies or block.news or block.rows:
                 blocks.append(block)
         return blocks
 
@@ -239,7 +237,7 @@ class Exchange:
             if listing.new_trades:
                 trades[listing.coin] = tuple(listing.new_trades)
                 listing.new_trades.clear()
-        return Block(time_ms, tuple(replies), self._user_events(), rows, trades)
+        return Block(time_ms, tuple(replies), self.desk.news, rows, trades)
 
     def _admit(self, submission: _Submission) -> Account:
         """Decide who acts and spend the nonce, before any business check."""
@@ -302,19 +300,6 @@ class Exchange:
                 frame = []
                 self.desk.uncross(listing)
         listing.update_mark()
-
-    def _user_events(self) -> tuple[UserEvent, ...]:
-        events: list[UserEvent] = []
-        for user, news in self.desk.news.items():
-            if news.updates:
-                events.append((user, "orderUpdates", news.updates))
-            if news.fills:
-                fills = [fill_shape(fill) for fill in news.fills]
-                events.append((user, "userFills", {"user": user, "fills": fills}))
-                events.append((user, "user", {"fills": fills}))
-            if news.cancels:
-                events.append((user, "user", {"nonUserCancel": news.cancels}))
-        return tuple(events)
 
 
 def refused(error: ActionRefusedError) -> dict[str, Any]:

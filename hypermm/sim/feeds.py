@@ -12,7 +12,7 @@ from attrs import field, frozen
 from hypermm._core.rows import CONTEXT, LEVEL, QUOTE, TOP, Rows
 from hypermm.errors import WireError
 from hypermm.hyperliquid.actions import canonical_address
-from hypermm.sim import about_accounts, about_markets, rules, shapes
+from hypermm.sim import about_accounts, about_markets, rules, shapes, told
 from hypermm.sim.candles import INTERVALS_MS, aggregate
 from hypermm.sim.json_text import dumps
 from hypermm.sim.listing import Listing
@@ -187,7 +187,7 @@ class Feeds:
 
     def _fills(self, fields: Json) -> Json:
         fills = about_accounts.fills(self._exchange, fields)[-SNAPSHOT_FILLS:]
-        return _snapshot(fields, "fills", [shapes.fill_shape(fill) for fill in fills])
+        return _snapshot(fields, "fills", told.fill_shapes(fields, fills))
 
     def _ledger(self, fields: Json) -> Json:
         account = self._exchange.accounts.get(fields["user"])
@@ -201,10 +201,11 @@ class Feeds:
         """Yield each changed subscription of `topics` with its frame; of the latest block only."""
         for coin, rows in block.rows.items():
             yield from self._coin_frames(coin, rows, block, topics)
-        for user, channel, payload in block.user_events:
-            kind = "userEvents" if channel == "user" else channel
-            for subscription in topics.get((kind, user), ()):
-                yield subscription, frame(channel, payload)
+        for user, news in block.news.items():
+            for kind, payloads in told.PAYLOADS.items():
+                for subscription in topics.get((kind, user), ()):
+                    for payload in payloads(subscription.fields, news):
+                        yield subscription, frame(CHANNELS.get(kind, kind), payload)
 
     def _coin_frames(
         self,

@@ -45,6 +45,7 @@ from hypermm.messages import (
 )
 from hypermm.sim.exchange import Block, Exchange
 from hypermm.sim.market import SNAPSHOT_TRADES, join
+from hypermm.sim.shapes import fill_shape, update_shape
 
 NS_PER_MS: Final = 1_000_000
 NS_PER_SEC: Final = 1_000_000_000
@@ -253,19 +254,14 @@ class Link:
                 event = decode_reply(request.action, payload, self.instrument)
                 self.carry(Kind.REPLY, self.latency.reply_ms, event)
         fills: tuple[Fill, ...] = ()
-        for user, channel, payload in block.user_events:
-            if user != self.account:
-                continue
-            match channel:
-                case "userFills":
-                    fills = wire.user_fills(payload["fills"], self.instrument)
-                    for fill in fills:
-                        self.carry(Kind.USER, self.latency.data_ms, fill)
-                case "orderUpdates":
-                    for update in wire.order_updates(payload, self.instrument):
-                        self.carry(Kind.USER, self.latency.data_ms, update)
-                case _:  # the channel `user` repeats the fills
-                    pass
+        news = block.news.get(self.account)
+        if news is not None:
+            updates = [update_shape(update) for update in news.updates]
+            for update in wire.order_updates(updates, self.instrument):
+                self.carry(Kind.USER, self.latency.data_ms, update)
+            fills = wire.user_fills([fill_shape(fill) for fill in news.fills], self.instrument)
+            for fill in fills:
+                self.carry(Kind.USER, self.latency.data_ms, fill)
         rows = block.rows.get(self.instrument.coin)
         if rows is not None:
             self.carry(Kind.ROWS, self.latency.data_ms, rows)

@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from hypermm.messages import Side
 
@@ -50,6 +50,16 @@ class VenueOrder:
 
 
 @frozen
+class OrderUpdate:
+    """What became of an order, as its owner is told; the order itself goes on changing."""
+
+    order: VenueOrder
+    status: str
+    remaining: int
+    time_ms: int
+
+
+@frozen
 class Trade:
     """One fill as the public sees it; `side` is the aggressor's."""
 
@@ -81,6 +91,15 @@ class UserFill:
     is_taker: bool
     fee: int
     tid: int
+
+
+@define
+class UserNews:
+    """What one user is told of one block, in order."""
+
+    updates: list[OrderUpdate] = field(factory=list)
+    fills: list[UserFill] = field(factory=list)
+    cancels: list[VenueOrder] = field(factory=list)  # those that the user did not ask for
 
 
 class Ids:

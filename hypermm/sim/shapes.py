@@ -4,12 +4,13 @@ Times and ids are numbers. Optional keys that do not apply are absent from the s
 null in the long ones.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hypermm.instrument import MAX_PERP_DECIMALS, print_decimal
 from hypermm.messages import Side
 from hypermm.sim.listing import BASE_FUNDING, Candle, Listing
-from hypermm.sim.orders import Trade, UserFill, VenueOrder
+from hypermm.sim.orders import OrderUpdate, Trade, UserFill, VenueOrder
 
 if TYPE_CHECKING:
     from hypermm.sim.accounts import Account, Position
@@ -68,14 +69,24 @@ def order_brief(order: VenueOrder, remaining: int | None = None) -> Json:
     return shape
 
 
-def order_full(order: VenueOrder) -> Json:
+def update_shape(update: OrderUpdate) -> Json:
+    """Return what became of an order, as in `orderUpdates`."""
+    return {
+        "order": order_brief(update.order, update.remaining),
+        "status": update.status,
+        "statusTimestamp": update.time_ms,
+    }
+
+
+def order_full(order: VenueOrder, remaining: int | None = None) -> Json:
     """Return an order as in `frontendOpenOrders`: every field present."""
     listing = order.listing
+    left = order.remaining if remaining is None else remaining
     return {
         "coin": listing.coin,
         "side": SIDE_LETTER[order.side],
         "limitPx": price_text(listing, order.price),
-        "sz": size_text(listing, order.remaining),
+        "sz": size_text(listing, left),
         "oid": order.oid,
         "timestamp": order.placed_ms,
         "triggerCondition": "N/A",
@@ -97,6 +108,15 @@ def order_record(order: VenueOrder) -> Json:
         "order": order_full(order),
         "status": order.status,
         "statusTimestamp": order.status_ms,
+    }
+
+
+def update_record(update: OrderUpdate) -> Json:
+    """Return what became of an order, as in `userHistoricalOrders`."""
+    return {
+        "order": order_full(update.order, update.remaining),
+        "status": update.status,
+        "statusTimestamp": update.time_ms,
     }
 
 
@@ -126,6 +146,26 @@ def fill_shape(fill: UserFill) -> Json:
     shape["feeToken"] = "USDC"
     shape["twapId"] = None
     return shape
+
+
+def aggregate_fills(fills: Sequence[UserFill]) -> list[Json]:
+    """Return fills with those of one order at one time summed; the price is their mean."""
+    groups: dict[tuple[int, int], list[UserFill]] = {}
+    for fill in fills:
+        groups.setdefault((fill.oid, fill.time_ms), []).append(fill)
+    shown = []
+    for parts in groups.values():
+        first, size = parts[0], sum(part.size for part in parts)
+        shape = fill_shape(first)
+        if len(parts) > 1:
+            paid = sum(part.price * part.size for part in parts)
+            scale = 10 ** (RATIO_DECIMALS - first.listing.instrument.price_decimals)
+            shape["px"] = decimal_text((paid * scale + size // 2) // size, RATIO_DECIMALS)
+            shape["sz"] = size_text(first.listing, size)
+            shape["closedPnl"] = usd_text(sum(part.closed_pnl for part in parts))
+            shape["fee"] = usd_text(sum(part.fee for part in parts))
+        shown.append(shape)
+    return shown
 
 
 def trade_shape(listing: Listing, trade: Trade) -> Json:

@@ -1,0 +1,77 @@
+"""What users are told of a block, as the data of frames. Made for those who listen, nobody else.
+
+A payload of a channel of user data is made from the news of one block: several channels tell the
+same event in shapes of their own.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hypermm.messages import Side
+from hypermm.sim import shapes
+from hypermm.sim.orders import UserFill, UserNews
+
+Json = dict[str, Any]
+Told = Iterator[Any]
+
+
+def order_updates(_fields: Json, news: UserNews) -> Told:
+    """Tell what became of orders."""
+    if news.updates:
+        yield [shapes.update_shape(update) for update in news.updates]
+
+
+def user_fills(fields: Json, news: UserNews) -> Told:
+    """Tell fills, in one piece or those of one order summed."""
+    if news.fills:
+        yield {"user": fields["user"], "fills": fill_shapes(fields, news.fills)}
+
+
+def fill_shapes(fields: Json, fills: list[UserFill]) -> list[Json]:
+    """Return fills as the request or subscription wants them."""
+    if fields.get("aggregateByTime"):
+        return shapes.aggregate_fills(fills)
+    return [shapes.fill_shape(fill) for fill in fills]
+
+
+def user_events(_fields: Json, news: UserNews) -> Told:
+    """Tell all kinds of events, each kind in a frame of its own."""
+    if news.fills:
+        yield {"fills": [shapes.fill_shape(fill) for fill in news.fills]}
+    if news.cancels:
+        yield {
+            "nonUserCancel": [
+                {"coin": order.listing.coin, "oid": order.oid} for order in news.cancels
+            ]
+        }
+
+
+def notifications(_fields: Json, news: UserNews) -> Told:
+    """Tell a person of each fill of a resting order."""
+    for fill in news.fills:
+        if not fill.is_taker:
+            rule = fill.listing.instrument
+            done = "Bought" if fill.side is Side.BUY else "Sold"
+            size, price = rule.print_size(fill.size), rule.print_price(fill.price)
+            yield {
+                "notification": f"Resting order filled: {done} {size} {fill.listing.coin} "
+                f"at ${price}"
+            }
+
+
+def order_history(fields: Json, news: UserNews) -> Told:
+    """Tell what became of orders, in the long form."""
+    if news.updates:
+        yield {
+            "user": fields["user"],
+            "orderHistory": [shapes.update_record(update) for update in news.updates],
+        }
+
+
+PAYLOADS: dict[str, Callable[[Json, UserNews], Told]] = {  # by type of subscription
+    "notification": notifications,
+    "orderUpdates": order_updates,
+    "userEvents": user_events,
+    "userFills": user_fills,
+    "userHistoricalOrders": order_history,
+}
