@@ -115,6 +115,12 @@ class TradingConfig:
         doc="Market to quote.",
         form="the name of a market such as BTC",
     )
+    dex: str = text(
+        "",
+        r"[A-Za-z0-9 ._\-]{0,40}",
+        doc="Dex of a builder that lists the market, by short or full name. Empty: the exchange's.",
+        form="the name of a dex such as hyna",
+    )
     target_liquidity: float | None = number(
         None,
         low=0.0,
@@ -150,6 +156,16 @@ class TradingConfig:
     )
     decimals: int | None = number(
         None, low=0, high=6, doc="Caps price decimals below the exchange's own rule."
+    )
+    initial_isolated_margin: float = number(
+        1000.0,
+        low=0.0,
+        high=1e9,
+        unit="USD",
+        doc="Collateral on a builder's dex, and margin of an isolated position, topped up to it.",
+    )
+    force_isolated: bool = flag(
+        default=False, doc="Isolated margin where the market would allow cross."
     )
 
     @max_absolute_position_size.validator
@@ -332,6 +348,25 @@ def settings(kind: type = Config, path: str = "") -> Iterator[tuple[str, "Attrib
             yield dotted, attribute
 
 
+def read_file(path: Path | None) -> dict[str, Any]:
+    """Read the tables of a configuration file of at most 1 MiB, unchecked; none without a path.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or is not TOML.
+    """
+    return _parse("" if path is None else _read(path), path)
+
+
+def _parse(source: str, path: Path | None) -> dict[str, Any]:
+    try:
+        # A byte-order mark is what some editors leave; it says nothing.
+        return tomlkit.parse(source.removeprefix("\ufeff")).unwrap()
+    except (TOMLKitError, ValueError) as error:  # a number of thousands of digits is the latter
+        raise ConfigError(f"{path}: not valid TOML: {redact(str(error))}") from None
+
+
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a configuration file strictly and put overrides on top.
 
@@ -340,7 +375,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
     path : Path or None
         TOML file of at most 1 MiB; None stands for the defaults.
     overrides : mapping of str to value, optional
-        Values by dotted path (`trading.asset`), as from the command line.
+        Values by dotted path (`trading.asset`), see `hypermm.layers`.
 
     Raises
     ------
@@ -348,11 +383,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Confi
         If the file cannot be read or any value is not acceptable; all findings at once.
     """
     source = "" if path is None else _read(path)
-    try:
-        # A byte-order mark is what some editors leave; it says nothing.
-        document = tomlkit.parse(source.removeprefix("\ufeff")).unwrap()
-    except (TOMLKitError, ValueError) as error:  # a number of thousands of digits is the latter
-        raise ConfigError(f"{path}: not valid TOML: {redact(str(error))}") from None
+    document = _parse(source, path)
     for dotted, value in (overrides or {}).items():
         *sections, key = dotted.split(".")
         table = document

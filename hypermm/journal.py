@@ -250,6 +250,23 @@ class StateDirectory(_Folder):
         self._lock = descriptor
         return self
 
+    @property
+    def holder(self) -> int | None:
+        """Process that holds the account; None if nobody does."""
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = os.read(descriptor, 20).decode("ascii", "replace").strip()
+            return int(pid) if pid.isdigit() else 0
+        else:
+            return None
+        finally:
+            os.close(descriptor)  # and with it a lock that was only tried
+
     def release(self) -> None:
         """Give the account up."""
         if self._lock is not None:
@@ -279,6 +296,25 @@ class StateDirectory(_Folder):
         latch = self.latch()
         self._remove("kill.json")
         return latch
+
+    def write_view(self, view: Mapping[str, Any]) -> None:
+        """Show what runs to other processes. Not kept across a loss of power."""
+        target, fresh = self.path / "view.json", self.path / "view.json.new"
+        with _telling_the_operator(target):
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                json.dump(view, file)
+            fresh.replace(target)
+
+    def view(self) -> dict[str, Any] | None:
+        """Return what the process that holds the account shows of itself; None if it does not."""
+        if self.holder is None:
+            return None
+        try:
+            found = json.loads(self._read("view.json") or "null")
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
 
     def day(self, wall_ms: int) -> Kept[DayFigures | None]:
         """Return the figures of the day that was last written; the caller compares the day."""

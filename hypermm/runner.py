@@ -7,6 +7,8 @@ and the error is reported.
 
 import asyncio
 import contextlib
+import math
+import os
 import signal
 import sys
 import time
@@ -29,6 +31,7 @@ from hypermm.instrument import Instrument
 from hypermm.journal import StateDirectory
 from hypermm.ledger import DayFigures
 from hypermm.messages import (
+    Action,
     Batch,
     CancelOids,
     Level,
@@ -40,6 +43,8 @@ from hypermm.messages import (
 )
 from hypermm.metrics import Metrics
 from hypermm.orders import Cloids
+from hypermm.rehearsal import Rehearsal
+from hypermm.view import view
 
 BACKOFF_SECS = (0.1, 0.5, 1.0, 2.0, 4.0)  # then 4 s each: under 30 new connections a minute
 PERSIST_SECS = 1.0
@@ -101,6 +106,8 @@ class Runner:
         state: StateDirectory,
         embedded: Embedded | None,
         say: Say,
+        *,
+        is_dry: bool = False,
     ) -> None:
         self._say = say
         start_ms = wall_ms()
@@ -118,16 +125,18 @@ class Runner:
         self._embedded = embedded
         self._nonces = Nonces(kept_nonce.value)
         self._signer = signer
-        self._cloids = Cloids(account, "default", start_ms // 1000)
+        self._session_secs = start_ms // 1000
+        self._cloids = Cloids(account, "default", self._session_secs)
         self._session = Session(instrument, account, signer, self._nonces, Budget())
         self._gate = Gate(config.risk, instrument)
         self._engine = Engine(
             config,
             instrument,
             account=account,
-            session_start_secs=start_ms // 1000,
+            session_start_secs=self._session_secs,
             day=kept_day.value,
         )
+        self._rehearsal = Rehearsal(self._cloids) if is_dry else None
         self._injected: list[PrivateEvent] = []
         self._posts: set[asyncio.Task[None]] = set()
         self._wakeup = asyncio.Event()
@@ -137,6 +146,7 @@ class Runner:
         self._hard_stop: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._saved_day: DayFigures | None = None
+        self._fair_price = math.nan  # of a dry run's ladder
         self._metrics = Metrics(instrument)
 
     async def run(self, duration_secs: float | None) -> Exit:
@@ -262,10 +272,14 @@ class Runner:
                 batch = Batch(batch.rows, (*batch.private, *self._injected))
                 self._injected = []
             self._gate.observe(batch.rows)
+            if self._rehearsal is not None:
+                batch = self._rehearsal.hide(batch)
             actions = engine.step(batch, now_ns)
             if actions:
                 allowed, denied = self._gate.check(actions, now_ns)
                 self._injected += denied
+                if self._rehearsal is not None:
+                    allowed = self._rehearse(self._rehearsal, allowed)
                 sent_ms = wall_ms()
                 self._state.reserve_nonce(max(sent_ms, self._nonces.high_water) + len(allowed))
                 session.send(allowed, now_ns, sent_ms)
@@ -292,6 +306,15 @@ class Runner:
         elif self._due_ns() < self._armed_ns:
             self._wakeup.set()
 
+    def _rehearse(self, rehearsal: Rehearsal, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        """Keep what is signed; the first orders end the run."""
+        passed, answers = rehearsal.keep(actions)
+        self._injected += answers
+        if rehearsal.orders and self._hard_stop is None:
+            self._fair_price = self._engine.snapshot().estimates.fair_price
+            self._stop("dry run: the ladder is known")
+        return passed
+
     def _due_ns(self) -> int:
         due = (self._engine.deadline_ns, self._session.deadline_ns)
         return min((ns for ns in due if ns is not None), default=time.monotonic_ns() + IDLE_NS)
@@ -307,6 +330,15 @@ class Runner:
     def _save(self) -> None:
         snapshot = self._engine.snapshot()
         self._metrics.show(snapshot)
+        self._state.write_view(
+            view(
+                snapshot,
+                self._instrument,
+                pid=os.getpid(),
+                session_secs=self._session_secs,
+                wall_ms=wall_ms(),
+            )
+        )
         day = snapshot.day
         if day is not None and day != self._saved_day:
             self._saved_day = day
@@ -372,6 +404,11 @@ class Runner:
         size = instrument.print_size(last.position)
         fees, session, day = figures.fees_usd, figures.session_pnl_usd, figures.day_pnl_usd
         counts, say = last.counters, self._say
+        if self._rehearsal is not None:
+            for line in self._rehearsal.lines(instrument, self._fair_price):
+                say(line)
+            say("dry run   nothing was signed or sent; nothing was changed")
+            return Exit.CONFIG if last.start_error else Exit.STOPPED
         say(f"\nposition  {size} {instrument.coin} ({value_usd:,.2f} USD)")
         say(f"P&L       {session:+,.2f} USD after {fees:,.2f} USD fees; UTC day {day:+,.2f} USD")
         say(

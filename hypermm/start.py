@@ -4,24 +4,30 @@ Whatever is wrong there is said before anything is placed.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+from attrs import evolve
+
 from hypermm import telemetry
+from hypermm.cancel import Cancelled, cancel_all
 from hypermm.config import Config
 from hypermm.credentials import Credential, find_key
 from hypermm.embedded import Embedded
 from hypermm.errors import ConfigError, StartRefusedError, UnreachableError, WireError
 from hypermm.hyperliquid import universe, wire
+from hypermm.hyperliquid.ask import ask, master_of
 from hypermm.hyperliquid.client import NETWORKS, Client, base_url, is_mainnet
-from hypermm.hyperliquid.payloads import encode_json, parse_json
 from hypermm.hyperliquid.signing import Signer, address_of, parse_key
 from hypermm.instrument import Instrument
 from hypermm.journal import LocalState, StateDirectory, state_root
 from hypermm.messages import AccountState, Level, Notice, ReadAccount
 from hypermm.runner import Exit, Runner, Say, wall_ms
+from hypermm.status import Status, read_status
 from hypermm.telemetry import escaped
 
 LOCALHOST = "localhost"
@@ -38,10 +44,12 @@ def run(
     duration_secs: float | None,
     market: str | None,
     environ: Mapping[str, str],
+    is_dry: bool = False,
 ) -> int:
     """Quote until told to stop; returns an exit status.
 
-    Places and cancels orders on the exchange that `config.network` names.
+    Places and cancels orders on the exchange that `config.network` names. A dry run only reads,
+    and ends when the first ladder is known.
 
     Raises
     ------
@@ -58,14 +66,16 @@ def run(
         raise ConfigError(
             "--market belongs to the embedded exchange", hint="use it with --network localhost"
         )
-    key = _key(config, config_path, key_argument, environ, where, accepts_risk=accepts_key_risk)
+    key = find_private_key(
+        config, config_path, key_argument, environ, where, accepts_risk=accepts_key_risk
+    )
     where.state(address_of(key))  # a state directory that cannot be made is said at once
     embedded = None
     if where.local is not None:
         port = int(where.url.rsplit(":", 1)[1])
         embedded = Embedded(where.local, port=port, market=market, account=address_of(key))
     with asyncio.Runner(loop_factory=_loop_factory()) as loop:
-        return int(loop.run(_main(config, where, key, embedded, duration_secs)))
+        return int(loop.run(_main(config, where, key, embedded, duration_secs, is_dry=is_dry)))
 
 
 def clear_kill(
@@ -77,7 +87,7 @@ def clear_kill(
 ) -> str:
     """Remove the kill latch of the account; returns what to tell the operator."""
     where = Place(config, environ)
-    key = _key(config, config_path, key_argument, environ, where, accepts_risk=True)
+    key = find_private_key(config, config_path, key_argument, environ, where, accepts_risk=True)
     account = asyncio.run(_account_if_reachable(where, address_of(key)))
     with where.state(account) as state:
         latch = state.clear_latch()
@@ -125,12 +135,16 @@ class Place:
         """Whether real money is traded there."""
         return is_mainnet(self.url)
 
+    def has_state(self, account: str) -> bool:
+        """Whether anything is kept of an account there."""
+        return (self._root / self.name / account.lower()).is_dir()
+
     def state(self, account: str) -> StateDirectory:
         """Return the state of an account there."""
         return StateDirectory(self._root, self.name, account)
 
 
-def _key(
+def find_private_key(
     config: Config,
     config_path: Path | None,
     argument: str | None,
@@ -139,6 +153,13 @@ def _key(
     *,
     accepts_risk: bool,
 ) -> bytes:
+    """Find and check the key of the trading wallet; it is never shown.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, it is no key, or on mainnet it lies where others may see it.
+    """
     found = find_key(
         argument=argument,
         environ=environ,
@@ -166,29 +187,10 @@ def _key(
     return parse_key(found.text)
 
 
-async def _info(client: Client, request: dict[str, Any]) -> Any:
-    status, body = await client.post("/info", encode_json(request))
-    if status != 200:
-        shown = f"status {status}" if status else "no answer"
-        raise UnreachableError(
-            f"Failed to connect to exchange at {client.url}: {shown}",
-            hint="check --network, and that the exchange is up",
-        )
-    return parse_json(body)
-
-
-async def _account(client: Client, address: str) -> str:
-    """Return the account that the key acts for: an API wallet's master, or the address itself."""
-    role = await _info(client, {"type": "userRole", "user": address})
-    if isinstance(role, dict) and role.get("role") == "agent":
-        return str(role["data"]["user"]).lower()
-    return address
-
-
 async def _account_if_reachable(where: Place, address: str) -> str:
     client = Client(where.url)
     try:
-        return await _account(client, address)
+        return await master_of(client, address)
     except (UnreachableError, WireError):
         return address
     finally:
@@ -201,16 +203,25 @@ async def _main(
     key: bytes,
     embedded: Embedded | None,
     duration_secs: float | None,
+    *,
+    is_dry: bool,
 ) -> Exit:
     client = Client(where.url)
     try:
         try:
             if embedded is not None:
                 await embedded.ensure(client)
-            account = await _account(client, address_of(key))
-            with where.state(account) as state:
-                _refuse_latched(state)
-                runner = await _prepare(config, client, key, account, state, embedded)
+            account = await master_of(client, address_of(key))
+            with contextlib.ExitStack() as held:
+                kept = where.state(account)
+                _refuse_latched(kept)
+                if is_dry:  # whoever runs goes on, and what it keeps stays as it is
+                    folder = Path(held.enter_context(TemporaryDirectory()))
+                    kept = StateDirectory(folder, where.name, account)
+                state = held.enter_context(kept)
+                runner = await _prepare(
+                    config, client, key, account, state, embedded, is_dry=is_dry
+                )
                 status = await runner.run(duration_secs)
         except BaseException:
             if embedded is not None:
@@ -233,6 +244,25 @@ def _refuse_latched(state: StateDirectory) -> None:
         )
 
 
+async def find_market(client: Client, config: Config) -> Instrument:
+    """Read the rules of the market that the settings name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such dex or market.
+    UnreachableError
+        If the exchange does not answer.
+    """
+    trading = config.trading
+    dex, index = "", 0
+    if trading.dex:
+        index, dex = universe.find_dex(await ask(client, {"type": "perpDexs"}), trading.dex)
+    meta = await ask(client, {"type": "meta", "dex": dex} if dex else {"type": "meta"})
+    found = universe.instrument(meta, trading.asset, dex, index, trading.decimals)
+    return evolve(found, is_isolated_only=True) if trading.force_isolated else found
+
+
 async def _prepare(
     config: Config,
     client: Client,
@@ -240,20 +270,19 @@ async def _prepare(
     account: str,
     state: StateDirectory,
     embedded: Embedded | None,
+    *,
+    is_dry: bool,
 ) -> Runner:
     """Read what the loop needs to know of the market and the account, and say it."""
-    meta = await _info(client, {"type": "meta"})
-    instrument = universe.instrument(
-        meta, config.trading.asset, decimals_cap=config.trading.decimals
-    )
+    instrument = await find_market(client, config)
     read = ReadAccount(0)
-    payload = await _info(client, wire.encode_read(read, account, instrument.dex))
+    payload = await ask(client, wire.encode_read(read, account, instrument.dex))
     balance = wire.decode_read(read, payload, instrument)
     assert isinstance(balance, AccountState), f"the answer to {read} is {balance}"
     say = Say(config.logging.format)
     _introduce(say, client.url, embedded, instrument, account, balance.account_value_usd)
     signer = Signer(key, is_mainnet=is_mainnet(client.url))
-    return Runner(config, client, instrument, account, signer, state, embedded, say)
+    return Runner(config, client, instrument, account, signer, state, embedded, say, is_dry=is_dry)
 
 
 def _introduce(
@@ -275,3 +304,87 @@ def _introduce(
         f"leverage up to {instrument.max_leverage}"
     )
     say(f"account   {account}: {value_usd:,.2f} {instrument.collateral}")
+
+
+async def status(
+    config: Config,
+    *,
+    account: str | None,
+    config_path: Path | None,
+    key_argument: str | None,
+    environ: Mapping[str, str],
+) -> Status:
+    """Read where an account stands: the given one, or the one that the key acts for.
+
+    Raises
+    ------
+    ConfigError
+        If neither address nor key is known, or the market does not exist.
+    UnreachableError
+        If the exchange does not answer.
+    """
+    where = Place(config, environ)
+    if account is None:
+        key = find_private_key(config, config_path, key_argument, environ, where, accepts_risk=True)
+        account = address_of(key)
+    client = Client(where.url)
+    try:
+        account = await master_of(client, account)
+        market = await find_market(client, config)
+        state = where.state(account) if where.has_state(account) else None
+        return await read_status(client, account, market.dex, market.coin, state)
+    finally:
+        await client.close()
+
+
+async def list_dexs(config: Config) -> list[dict[str, Any]]:
+    """Return the builders' dexs: name, full name, deployer, fee scale and markets of each."""
+    client = Client(base_url(config.network.base_url))
+    try:
+        dexs = universe.builder_dexs(await ask(client, {"type": "perpDexs"}))
+        for dex in dexs:
+            meta = await ask(client, {"type": "meta", "dex": dex["name"]})
+            dex["markets"] = universe.markets(meta)
+        return dexs
+    finally:
+        await client.close()
+
+
+async def cancel_everything(
+    config: Config,
+    *,
+    coin: str | None,
+    only_ours: bool,
+    config_path: Path | None,
+    key_argument: str | None,
+    accepts_key_risk: bool,
+    environ: Mapping[str, str],
+) -> Cancelled:
+    """Cancel what rests on the account that the key acts for.
+
+    Raises
+    ------
+    StartRefusedError
+        If a market maker holds the account: it would place anew.
+    """
+    where = Place(config, environ)
+    key = find_private_key(
+        config, config_path, key_argument, environ, where, accepts_risk=accepts_key_risk
+    )
+    client = Client(where.url)
+    try:
+        account = await master_of(client, address_of(key))
+        with where.state(account) as state:
+            market = (await find_market(client, config)).coin if coin is not None else None
+            return await cancel_all(
+                client,
+                Signer(key, is_mainnet=where.is_mainnet),
+                account,
+                state,
+                dex=config.trading.dex,
+                coin=market,
+                only_ours=only_ours,
+                wall_ms=wall_ms(),
+            )
+    finally:
+        await client.close()

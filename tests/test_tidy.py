@@ -13,11 +13,11 @@ PACKAGE = ROOT / "hypermm"
 
 FLOORS = [
     {"_core"},
-    {"errors", "instrument", "messages", "config"},
+    {"errors", "instrument", "messages", "config", "layers"},
     {"estimators", "markouts", "ledger", "orders", "recovery", "quoting", "risk", "notebook"},
     {"engine", "gate"},
-    {"hyperliquid", "sim", "recordings", "journal", "telemetry", "metrics", "credentials"},
-    {"backtest", "runner", "embedded", "start"},
+    {"hyperliquid", "sim", "recordings", "journal", "telemetry", "metrics", "view", "credentials"},
+    {"backtest", "runner", "embedded", "start", "status", "cancel", "rehearsal"},
     {"cli", "__main__"},
 ]
 # Only `sim` and `recordings` look sideways on floor 4: at the exchange's own wire.

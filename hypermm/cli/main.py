@@ -13,10 +13,13 @@ from types import ModuleType
 from hypermm.cli import (
     backtest,
     calibrate,
+    cancel_all,
     clear_kill,
     exchange,
     generate_config,
+    list_dexs,
     run,
+    status,
     validate_config,
 )
 from hypermm.cli.options import Parser, settings_options
@@ -35,6 +38,9 @@ WITH_SETTINGS: dict[str, ModuleType] = {
     "backtest": backtest,
     "generate-config": generate_config,
     "validate-config": validate_config,
+    "status": status,
+    "list-dexs": list_dexs,
+    "cancel-all": cancel_all,
     "clear-kill": clear_kill,
 }
 ALONE: dict[str, ModuleType] = {
@@ -94,7 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("error", message=".*size changed", category=RuntimeWarning)
     args = parser().parse_args(argv)
     try:
-        command = {**WITH_SETTINGS, **ALONE}[args.command or "run"]
+        is_list = vars(args).get("list_dexs", False)  # an option that stands for a command
+        command = {**WITH_SETTINGS, **ALONE}["list-dexs" if is_list else args.command or "run"]
         return int(command.run(args))
     except HypermmError as error:
         print(f"hypermm: {redact(str(error))}", file=sys.stderr)

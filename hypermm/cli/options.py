@@ -1,15 +1,18 @@
 """What commands share: the parser, kinds of values, the options of settings and of the process."""
 
 import argparse
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hypermm import config as configuration
+from hypermm import layers
 from hypermm.config import Config
 from hypermm.credentials import VARIABLE
 from hypermm.errors import redact, shown
+from hypermm.layers import Layered
 
 # An ordinary one: in ten minutes of BTC the default ladder is hit three or four times a side, where
 # the median over seeds 1 to 30 is 2.5 a side.
@@ -25,10 +28,20 @@ SETTINGS: tuple[tuple[str, str, type, str], ...] = (
     ("--leverage", "trading.leverage", int, "leverage of the market"),
     ("--decimals", "trading.decimals", int, "cap on price decimals"),
     ("--network", "network.base_url", str, "mainnet, testnet, localhost or http(s)://host:port"),
+    ("--dex", "trading.dex", str, "builder's dex that lists the market, such as hyna"),
+    (
+        "--initial-isolated-margin",
+        "trading.initial_isolated_margin",
+        float,
+        "margin of an isolated position, USD",
+    ),
     ("--metrics-port", "monitoring.metrics_port", int, "Prometheus port, 0 for none"),
     ("--log-level", "logging.level", str, "trace, debug, info, warn or error"),
     ("--log-format", "logging.format", str, "pretty, json or compact"),
 )
+
+# Options that switch a setting on.
+FLAGS: tuple[tuple[str, str], ...] = (("--force-isolated", "trading.force_isolated"),)
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,6 +100,22 @@ def settings_options() -> Parser:
     for option, path, kind, text in SETTINGS:
         metavar = {str: "WORD", int: "INT", float: "NUMBER"}[kind]
         shared.add_argument(option, dest=path, type=kind, default=unset, metavar=metavar, help=text)
+    shared.add_argument(
+        "--force-isolated",
+        dest="trading.force_isolated",
+        action="store_true",
+        default=unset,
+        help="isolated margin where the market allows cross",
+    )
+    shared.add_argument(
+        "--dry-run",
+        action="store_true",
+        default=unset,
+        help="warm up, print the ladder that would be quoted, change nothing",
+    )
+    shared.add_argument(
+        "--list-dexs", action="store_true", default=unset, help="as the command list-dexs"
+    )
     for option, read, name, text in PROCESS:
         shared.add_argument(option, type=read, default=unset, metavar=name, help=text)
     shared.add_argument(
@@ -103,8 +132,8 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def load_config(args: argparse.Namespace) -> tuple[Config, Path | None]:
-    """Load the named file, or the default one where it exists, with the options on top.
+def load_layers(args: argparse.Namespace) -> tuple[Layered, Path | None]:
+    """Load the named file, or the default one where it exists, with environment and options on top.
 
     Raises
     ------
@@ -112,8 +141,18 @@ def load_config(args: argparse.Namespace) -> tuple[Config, Path | None]:
         If the named file is missing or any setting is not usable.
     """
     given = vars(args)
-    overrides = {path: given[path] for _, path, _, _ in SETTINGS if path in given}
+    options = {
+        dotted: (option, given[dotted])
+        for option, dotted in (*((o, d) for o, d, _, _ in SETTINGS), *FLAGS)
+        if dotted in given
+    }
     path: Path | None = given.get("config")
     if path is None and Path(configuration.DEFAULT_FILE).is_file():
         path = Path(configuration.DEFAULT_FILE)
-    return configuration.load(path, overrides), path
+    return layers.load(path, os.environ, options), path
+
+
+def load_config(args: argparse.Namespace) -> tuple[Config, Path | None]:
+    """Load the settings and the file they stand in, see `load_layers`."""
+    layered, path = load_layers(args)
+    return layered.config, path

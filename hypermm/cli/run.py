@@ -23,4 +23,5 @@ def run(args: argparse.Namespace) -> int:
         duration_secs=given.get("duration"),
         market=given.get("market"),
         environ=os.environ,
+        is_dry=given.get("dry_run", False),
     )

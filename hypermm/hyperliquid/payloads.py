@@ -196,6 +196,8 @@ class PerpDex(Payload, frozen=True):
 
     name: str
     fullName: str  # noqa: N815
+    deployer: str = ""
+    deployerFeeScale: str | None = None  # noqa: N815
 
 
 class Other(Payload, frozen=True):

@@ -38,8 +38,38 @@ def find_dex(perp_dexs: Any, name: str) -> tuple[int, str]:
             return i, dex.name
     names = ", ".join(dex.name for dex in dexs if dex is not None)
     raise ConfigError(
-        f"DexNotFound: there is no dex {name!r}", hint=f"choose one of: {names or '(none)'}"
+        f"DexNotFound: there is no dex {name!r}",
+        hint=f"choose one of: {names or '(none)'}; hypermm list-dexs tells more of them",
     )
+
+
+def builder_dexs(perp_dexs: Any) -> list[dict[str, Any]]:
+    """Return name, full name, deployer and fee scale of each builder's dex of a `perpDexs` answer.
+
+    Raises WireError if the answer breaks the exchange's form.
+    """
+    dexs: list[PerpDex | None] = convert(perp_dexs, list[PerpDex | None])
+    return [
+        {
+            "name": dex.name,
+            "full_name": dex.fullName,
+            "deployer": dex.deployer,
+            "fee_scale": dex.deployerFeeScale,
+        }
+        for dex in dexs
+        if dex is not None
+    ]
+
+
+def markets(meta: Any) -> list[str]:
+    """Return the markets of a `meta` answer that are not delisted. Raises WireError."""
+    checked: UniverseMeta = convert(meta, UniverseMeta)
+    return [asset.name for asset in checked.universe if not asset.isDelisted]
+
+
+def first_asset(dex_index: int) -> int:
+    """Return the asset id of the first market of a dex; index 0 is the exchange's own."""
+    return FIRST_BUILDER_DEX + BUILDER_DEX_STRIDE * dex_index if dex_index else 0
 
 
 def instrument(
@@ -77,10 +107,9 @@ def instrument(
     asset = checked.universe[index]
     if asset.isDelisted:
         raise ConfigError(f"{name} is delisted", hint="choose another market")
-    base = FIRST_BUILDER_DEX + BUILDER_DEX_STRIDE * dex_index if dex_index else 0
     return Instrument(
         coin=name,
-        asset_id=base + index,
+        asset_id=first_asset(dex_index) + index,
         size_decimals=asset.szDecimals,
         decimals_cap=decimals_cap,
         max_leverage=asset.maxLeverage,
