@@ -264,6 +264,7 @@ def test_every_type_answers_a_stranger_with_something_json_can_hold(venue):
         "user": STRANGER,
         "coin": "ETH",
         "oid": 1,
+        "id": 25,
         "startTime": 0,
         "builder": ALICE,
         "dex": "",

@@ -1,91 +1,30 @@
-"""Answers to `/info` about accounts: state, orders, fills, fees, limits, agents."""
+"""Answers to `/info` about accounts: state, money, fees, limits, agents, history."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hypermm.hyperliquid.actions import canonical_address, canonical_cloid
-from hypermm.sim import ask, rules, shapes
+from hypermm.hyperliquid.actions import canonical_address
+from hypermm.sim import about_dexs, about_orders, about_spot, ask, rules, shapes
 from hypermm.sim.accounts import Account
 from hypermm.sim.ask import Request
-from hypermm.sim.orders import UserFill, VenueOrder
+from hypermm.sim.samples import Sample
 
 if TYPE_CHECKING:
     from hypermm.sim.exchange import Exchange
 
-PAGE = 2_000
-ORDERS_SHOWN = 2_000
+PAGE = 500  # items of a time range
 FEE_DAYS = 15
+PERIODS = {
+    "day": rules.DAY_MS,
+    "week": 7 * rules.DAY_MS,
+    "month": 30 * rules.DAY_MS,
+    "allTime": 1 << 62,
+}
 
 
 def state(venue: "Exchange", request: Request) -> dict[str, Any]:
     """Return `clearinghouseState` of a user and dex."""
     return shapes.state_shape(ask.account(venue, request), ask.dex(request), venue.now_ms)
-
-
-def spot_state(venue: "Exchange", request: Request) -> Any:
-    """Answer `spotClearinghouseState`."""
-    ask.account(venue, request)
-    return {"balances": []}
-
-
-def open_orders(venue: "Exchange", request: Request) -> list[VenueOrder]:
-    """Return the open orders of a user on a dex, newest first as the exchange lists them."""
-    account, dex = ask.account(venue, request), ask.dex(request)
-    if account is None:
-        return []
-    return [x for x in reversed(account.orders.values()) if x.listing.instrument.dex == dex]
-
-
-def open_orders_reply(venue: "Exchange", request: Request) -> Any:
-    """Answer `openOrders`."""
-    return [shapes.order_brief(order) for order in open_orders(venue, request)]
-
-
-def frontend_open_orders(venue: "Exchange", request: Request) -> Any:
-    """Answer `frontendOpenOrders`."""
-    return [shapes.order_full(order) for order in open_orders(venue, request)]
-
-
-def historical_orders(venue: "Exchange", request: Request) -> Any:
-    """Answer `historicalOrders`."""
-    account = ask.account(venue, request)
-    orders = list(account.history.values())[-ORDERS_SHOWN:] if account else []
-    return [shapes.order_record(order) for order in reversed(orders)]
-
-
-def order_status(venue: "Exchange", request: Request) -> Any:
-    """Answer `orderStatus`."""
-    account, name = ask.account(venue, request), request.get("oid")
-    if isinstance(name, str):
-        cloid = canonical_cloid(name)
-        order = account.by_cloid.get(cloid) if account else None
-    else:
-        oid = ask.number(request, "oid")
-        order = account.history.get(oid) if account else None
-    if order is None:
-        return {"status": "unknownOid"}
-    return {"status": "order", "order": shapes.order_record(order)}
-
-
-def fills(venue: "Exchange", request: Request) -> list[UserFill]:
-    """Return the fills of a user, oldest first."""
-    account = ask.account(venue, request)
-    return list(account.fills) if account else []
-
-
-def user_fills(venue: "Exchange", request: Request) -> Any:
-    """Answer `userFills`."""
-    return [shapes.fill_shape(fill) for fill in reversed(fills(venue, request)[-PAGE:])]
-
-
-def user_fills_by_time(venue: "Exchange", request: Request) -> Any:
-    """Answer `userFillsByTime`."""
-    start_ms = ask.number(request, "startTime")
-    end_ms = ask.number(request, "endTime", venue.now_ms)
-    found = [fill for fill in fills(venue, request) if start_ms <= fill.time_ms <= end_ms]
-    if request.get("reversed"):
-        found.reverse()
-    return [shapes.fill_shape(fill) for fill in found[:PAGE]]
 
 
 def ledger_updates(account: Account | None) -> list[dict[str, Any]]:
@@ -102,16 +41,15 @@ def ledger_updates(account: Account | None) -> list[dict[str, Any]]:
 
 def ledger_updates_reply(venue: "Exchange", request: Request) -> Any:
     """Answer `userNonFundingLedgerUpdates`."""
-    start_ms = ask.number(request, "startTime")
-    end_ms = ask.number(request, "endTime", venue.now_ms)
+    first_ms, last_ms = ask.span(venue, request)
     updates = ledger_updates(ask.account(venue, request))
-    return [update for update in updates if start_ms <= update["time"] <= end_ms]
+    return [update for update in updates if first_ms <= update["time"] <= last_ms][:PAGE]
 
 
 def user_funding(venue: "Exchange", request: Request) -> Any:
     """Answer `userFunding`."""
     ask.account(venue, request)
-    ask.number(request, "startTime")
+    ask.span(venue, request)
     return []
 
 
@@ -209,23 +147,96 @@ def max_builder_fee(venue: "Exchange", request: Request) -> Any:
 def referral(venue: "Exchange", request: Request) -> Any:
     """Answer `referral`."""
     account = ask.account(venue, request)
+    volume = account.volume if account else 0
+    rewards = {"unclaimedRewards": "0.0", "claimedRewards": "0.0", "builderRewards": "0.0"}
+    state: dict[str, Any] = {"stage": "needToCreateCode"}
+    if volume < rules.REFERRER_VOLUME:
+        required = shapes.usd_text(rules.REFERRER_VOLUME)
+        state = {"stage": "needToTrade", "data": {"required": required}}
     return {
         "referredBy": None,
-        "cumVlm": shapes.usd_text(account.volume if account else 0),
-        "unclaimedRewards": "0.0",
-        "claimedRewards": "0.0",
-        "builderRewards": "0.0",
-        "tokenToState": [],
-        "referrerState": None,
+        "cumVlm": shapes.usd_text(volume),
+        **rewards,
+        "referrerState": state,
         "rewardHistory": [],
+        "tokenToState": [[0, {"cumVlm": shapes.usd_text(volume), **rewards}]],
     }
 
 
 def portfolio(venue: "Exchange", request: Request) -> Any:
-    """Answer `portfolio`."""
+    """Answer `portfolio`; spot holds nothing, so that the perpetuals' part is all."""
     account = ask.account(venue, request)
-    now = [[venue.now_ms, shapes.usd_text(account.value)]] if account else []
-    volume = shapes.usd_text(account.volume if account else 0)
-    periods = ("day", "week", "month", "allTime")
-    names = [*periods, *(f"perp{period[0].upper()}{period[1:]}" for period in periods)]
-    return [[name, {"accountValueHistory": now, "pnlHistory": [], "vlm": volume}] for name in names]
+    shown: list[tuple[str, dict[str, Any]]] = []
+    for name, length_ms in PERIODS.items():
+        samples: list[Sample] = []
+        if account is not None:
+            samples = account.samples.since(venue.now_ms - length_ms, account.sample(venue.now_ms))
+        shown.append((name, _period(samples)))
+    return shown + [(f"perp{name[0].upper()}{name[1:]}", period) for name, period in shown]
+
+
+def _period(samples: list[Sample]) -> dict[str, Any]:
+    """Return values and profits of a period; profit counts from its first sample."""
+    earned = [sample.value - sample.paid_in for sample in samples]
+    return {
+        "accountValueHistory": [[x.time_ms, shapes.usd_text(x.value)] for x in samples],
+        "pnlHistory": [
+            [sample.time_ms, shapes.usd_text(profit - earned[0])]
+            for sample, profit in zip(samples, earned, strict=True)
+        ],
+        "vlm": shapes.usd_text(samples[-1].volume - samples[0].volume if samples else 0),
+    }
+
+
+def agent_fields(account: Account | None) -> dict[str, Any]:
+    """Return the unnamed agent, as the data of the exchange's own pages do."""
+    agent = account.agents.get("") if account else None
+    return {
+        "agentAddress": agent.address if agent else None,
+        "agentValidUntil": agent.valid_until_ms if agent else None,
+        "cumLedger": shapes.usd_text(account.paid_in if account else 0),
+    }
+
+
+def web_data(venue: "Exchange", request: Request) -> Any:
+    """Answer `webData2`."""
+    account = ask.account(venue, request)
+    request = {**request, "dex": ""}
+    meta, contexts = about_dexs.meta_and_contexts(venue, request)
+    return {
+        "clearinghouseState": state(venue, request),
+        "leadingVaults": [],
+        "totalVaultEquity": "0.0",
+        "openOrders": about_orders.frontend_open_orders(venue, request),
+        **agent_fields(account),
+        "meta": meta,
+        "assetCtxs": contexts,
+        "serverTime": venue.now_ms,
+        "isVault": False,
+        "user": ask.address(request),
+        "twapStates": about_orders.twap_states(venue, request),
+        "spotState": about_spot.state(venue, request),
+        "spotAssetCtxs": [about_spot.context()],
+        "perpsAtOpenInterestCap": about_dexs.at_cap(venue, request),
+    }
+
+
+# What this venue does not have: vaults, staking, signing by several
+
+
+def no_items(venue: "Exchange", request: Request) -> Any:
+    """Answer what is an empty list for every user."""
+    ask.account(venue, request)
+    return []
+
+
+def nothing(venue: "Exchange", request: Request) -> Any:
+    """Answer what is null for every user."""
+    ask.account(venue, request)
+
+
+def staking(venue: "Exchange", request: Request) -> Any:
+    """Answer `delegatorSummary`."""
+    ask.account(venue, request)
+    zeros = dict.fromkeys(("delegated", "undelegated", "totalPendingWithdrawal"), "0.0")
+    return {**zeros, "nPendingWithdrawals": 0}

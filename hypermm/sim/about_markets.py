@@ -1,10 +1,10 @@
-"""Answers to `/info` about markets: what is listed, books, trades, candles, contexts."""
+"""Answers to `/info` about what goes on in markets: books, trades, candles, funding, status."""
 
 from typing import TYPE_CHECKING, Any
 
 from hypermm.errors import WireError
 from hypermm.messages import Side
-from hypermm.sim import ask, rules, shapes
+from hypermm.sim import about_spot, ask, rules, shapes
 from hypermm.sim.ask import Request
 from hypermm.sim.candles import INTERVALS_MS, aggregate
 from hypermm.sim.listing import Listing
@@ -15,109 +15,12 @@ if TYPE_CHECKING:
 
 TRADES_SHOWN = 30
 BOOK_DEPTH = 20
-ZERO_TIME = "1970-01-01T00:00:00"
+ALL_LEVELS = 1 << 30
+VENUES = ("BinPerp", "HlPerp", "BybitPerp")  # of predicted fundings; ours is the second
 
 
 class AggregationError(Exception):
     """`nSigFigs` or `mantissa` has a value that the exchange answers with 500."""
-
-
-def meta(venue: "Exchange", request: Request) -> Any:
-    """Answer `meta`."""
-    listings = ask.listings(venue, ask.dex(request))
-    leverages = sorted({listing.instrument.max_leverage for listing in listings})
-    return {
-        "universe": [shapes.universe_entry(listing) for listing in listings],
-        "marginTables": [
-            [
-                leverage,
-                {
-                    "description": "",
-                    "marginTiers": [{"lowerBound": "0.0", "maxLeverage": leverage}],
-                },
-            ]
-            for leverage in leverages
-        ],
-        "collateralToken": 0,
-    }
-
-
-def contexts(venue: "Exchange", request: Request) -> Any:
-    """Return the contexts of a dex, in the order of its universe."""
-    return [shapes.context_shape(listing) for listing in ask.listings(venue, ask.dex(request))]
-
-
-def meta_and_contexts(venue: "Exchange", request: Request) -> Any:
-    """Answer `metaAndAssetCtxs`."""
-    return [meta(venue, request), contexts(venue, request)]
-
-
-def all_metas(venue: "Exchange", _request: Request) -> Any:
-    """Answer `allPerpMetas`."""
-    return [meta(venue, {"dex": dex}) for dex in venue.dexs]
-
-
-def dexs(venue: "Exchange", _request: Request) -> Any:
-    """Answer `perpDexs`."""
-    return [
-        None,
-        *(
-            {
-                "name": dex,
-                "fullName": dex,
-                "deployer": "0x" + 40 * "0",
-                "oracleUpdater": None,
-                "feeRecipient": None,
-                "assetToStreamingOiCap": [],
-                "subDeployers": [],
-                "deployerFeeScale": "1.0",
-                "lastDeployerFeeScaleChangeTime": ZERO_TIME,
-                "assetToFundingMultiplier": [],
-                "assetToFundingInterestRate": [],
-            }
-            for dex in venue.dexs[1:]
-        ),
-    ]
-
-
-def _token(name: str, index: int, size_decimals: int, wei_decimals: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "szDecimals": size_decimals,
-        "weiDecimals": wei_decimals,
-        "index": index,
-        "tokenId": f"0x{index:032x}",
-        "isCanonical": True,
-        "evmContract": None,
-        "fullName": None,
-        "deployerTradingFeeShare": "0.0",
-    }
-
-
-def spot_meta(_venue: "Exchange", _request: Request) -> Any:
-    """Answer `spotMeta`."""
-    return {
-        "universe": [{"tokens": [1, 0], "name": "PURR/USDC", "index": 0, "isCanonical": True}],
-        "tokens": [_token("USDC", 0, 8, 8), _token("PURR", 1, 0, 5)],
-    }
-
-
-def spot_meta_and_contexts(venue: "Exchange", request: Request) -> Any:
-    """Answer `spotMetaAndAssetCtxs`."""
-    context = {
-        "prevDayPx": "0.1",
-        "dayNtlVlm": "0.0",
-        "markPx": "0.1",
-        "midPx": None,
-        "circulatingSupply": "0.0",
-        "coin": "PURR/USDC",
-        "totalSupply": "0.0",
-        "dayBaseVlm": "0.0",
-    }
-    return [spot_meta(venue, request), [context]]
-
-
-# Market data
 
 
 def all_mids(venue: "Exchange", request: Request) -> dict[str, str]:
@@ -162,7 +65,7 @@ def book(venue: "Exchange", listing: Listing, request: Request, depth: int) -> d
     if figures is None:
         return shapes.book_shape(listing, venue.now_ms, depth)
     sides = [
-        _aggregate(half.levels(10 * depth), half.side, figures, mantissa)[:depth]
+        _aggregate(half.levels(ALL_LEVELS), half.side, figures, mantissa)[:depth]
         for half in (listing.book.bids, listing.book.asks)
     ]
     bid, ask = listing.book.touch()
@@ -180,6 +83,8 @@ def l2_book(venue: "Exchange", request: Request) -> Any:
     """Answer `l2Book`."""
     listing = ask.listing(venue, request)
     aggregation(request)
+    if request["coin"] == about_spot.PAIR:
+        return about_spot.empty_book(venue)
     return None if listing is None else book(venue, listing, request, BOOK_DEPTH)
 
 
@@ -214,16 +119,6 @@ def candles(venue: "Exchange", request: Request) -> Any:
     ]
 
 
-def empty_list(_venue: "Exchange", _request: Request) -> Any:
-    """Answer what is an empty list here."""
-    return []
-
-
-def nothing(_venue: "Exchange", _request: Request) -> Any:
-    """Answer what is null here."""
-    return None
-
-
 def status(venue: "Exchange", _request: Request) -> Any:
     """Answer `exchangeStatus`."""
     over = "the market is over" if venue.is_over else None
@@ -231,36 +126,31 @@ def status(venue: "Exchange", _request: Request) -> Any:
 
 
 def predicted_fundings(venue: "Exchange", _request: Request) -> Any:
-    """Answer `predictedFundings`."""
-    hour_ms = rules.DAY_MS // 24
-    next_ms = venue.now_ms - venue.now_ms % hour_ms + hour_ms
+    """Answer `predictedFundings`; of other venues nothing is known."""
+    next_ms = venue.now_ms - venue.now_ms % rules.HOUR_MS + rules.HOUR_MS
     return [
         [
             listing.coin,
             [
                 [
-                    "HlPerp",
+                    name,
                     {
                         "fundingRate": shapes.funding_text(listing.funding),
                         "nextFundingTime": next_ms,
                         "fundingIntervalHours": 1,
-                    },
+                    }
+                    if name == "HlPerp"
+                    else None,
                 ]
+                for name in VENUES
             ],
         ]
         for listing in ask.listings(venue, "")
     ]
 
 
-def market_order_limits(_venue: "Exchange", _request: Request) -> Any:
-    """Answer `maxMarketOrderNtls`."""
-    return [
-        [leverage, shapes.usd_text(rules.order_value_max(leverage, is_market=True))]
-        for leverage in (25, 20, 10, 1)
-    ]
-
-
-def dex_status(_venue: "Exchange", request: Request) -> Any:
-    """Answer `perpDexStatus`."""
-    ask.text(request, "dex")
-    return {"totalNetDeposit": "0.0"}
+def funding_history(venue: "Exchange", request: Request) -> Any:
+    """Answer `fundingHistory`."""
+    ask.listing(venue, request)
+    ask.number(request, "startTime")
+    return []

@@ -14,6 +14,7 @@ from hypermm.messages import Side
 from hypermm.sim import rules
 from hypermm.sim.nonces import NonceWindow
 from hypermm.sim.orders import UserFill, VenueOrder
+from hypermm.sim.samples import Sample, Samples
 
 if TYPE_CHECKING:
     from hypermm.sim.listing import Listing
@@ -109,6 +110,7 @@ class Account:
     ledger: list[tuple[int, str, int]] = field(factory=list)  # time, hash, deposited micro-USD
     agents: dict[str, Agent] = field(factory=dict)  # by name
     day_volume: dict[int, list[int]] = field(factory=dict)  # UTC day -> [taker, maker]
+    samples: Samples = field(factory=Samples)
     requests: int = 0
     over_budget_ms: int = 0  # when the last request beyond the budget was let through
     scheduled_cancel_ms: int | None = None
@@ -253,6 +255,15 @@ class Account:
         """What may leave the account."""
         notional = sum(abs(p.value) for p in self.positions.values() if p.is_cross)
         return max(self.cross_value - max(self.margin_required(), notional // 10), 0)
+
+    @property
+    def paid_in(self) -> int:
+        """What came in beside trading."""
+        return sum(amount for _, _, amount in self.ledger)
+
+    def sample(self, now_ms: int) -> Sample:
+        """Return what the account is worth."""
+        return Sample(now_ms, self.value, self.paid_in, self.volume)
 
     # Requests
 

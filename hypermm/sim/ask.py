@@ -31,6 +31,19 @@ def number(request: Request, key: str, default: int | None = None) -> int:
     return value
 
 
+def flag(request: Request, key: str) -> bool:
+    """Return a field that must be true or false, false if absent."""
+    value = request.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise WireError(f"{key} must be true or false")
+    return bool(value)
+
+
+def span(venue: "Exchange", request: Request) -> tuple[int, int]:
+    """Return the first and the last ms that a request asks for; the end may be left out."""
+    return number(request, "startTime"), number(request, "endTime", venue.now_ms)
+
+
 def dex(request: Request) -> str:
     """Return the dex; the exchange's own is empty."""
     return request.get("dex") or ""

@@ -33,6 +33,7 @@ from hypermm.sim.market import Market
 from hypermm.sim.orders import Ids, Trade, UserNews
 from hypermm.sim.refusals import ActionRefusedError
 from hypermm.sim.rules import Rules
+from hypermm.sim.samples import MINUTE_MS
 
 NS_PER_MS = 1_000_000
 NEVER_MS = 1 << 62
@@ -118,6 +119,7 @@ class Exchange:
         self._clerk = Clerk(self.accounts, self.listings, self.desk, self.rules)
         self._queue: list[_Submission] = []
         self._tickets = 0
+        self._sample_ms = start_ms  # when accounts are next noted for `portfolio`
         self.desk.now_ms = start_ms
         for listing in self.listings.values():  # so that margin has a mark from the first order on
             self._play(listing)
@@ -131,7 +133,7 @@ class Exchange:
         number = self.dexs.index(dex)
         first = FIRST_BUILDER_ASSET + ASSETS_PER_DEX * (number - 1) if number else 0
         asset = first + sum(x.instrument.dex == dex for x in self.listings.values())
-        listing = Listing(market, asset, self.start_ms)
+        listing = Listing(market, asset, self.start_ms, self.rules)
         self.listings[asset] = listing
         for stamp, price, size, tid, _, _, side, _, _ in market.snapshot_trades.array.tolist():
             self.desk.now_ms = self.start_ms + min(stamp // NS_PER_MS, 0)
@@ -237,6 +239,10 @@ class Exchange:
             if listing.new_trades:
                 trades[listing.coin] = tuple(listing.new_trades)
                 listing.new_trades.clear()
+        if time_ms >= self._sample_ms:
+            self._sample_ms = time_ms + MINUTE_MS
+            for account in self.accounts.by_address.values():
+                account.samples.add(account.sample(time_ms))
         return Block(time_ms, tuple(replies), self.desk.news, rows, trades)
 
     def _admit(self, submission: _Submission) -> Account:

@@ -14,9 +14,10 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from hypermm.errors import WireError
 from hypermm.sim.exchange import Block, Exchange
-from hypermm.sim.feeds import Feeds, Subscription, frame, read_subscription
+from hypermm.sim.feeds import Feeds, frame
 from hypermm.sim.json_text import RepeatedFieldError, dumps, loads
 from hypermm.sim.limits import Limits, Meter
+from hypermm.sim.subscriptions import Subscription, read_subscription
 
 GOODBYE_SECS = 1.0
 PONG = '{"channel":"pong"}'
@@ -94,6 +95,7 @@ class Hub:
 
     def __init__(self, exchange: Exchange, limits: Limits, post: Post) -> None:
         self._feeds = Feeds(exchange)
+        self._greeting = exchange.rules.greeting
         self._limits = limits
         self._post = post
         self._connections: set[Connection] = set()
@@ -110,7 +112,7 @@ class Hub:
 
     def push_slow(self) -> None:
         """Send the channels that are pushed whole when they are due."""
-        for subscription, text in self._feeds.slow_frames(self._topics):
+        for subscription, text in self._feeds.slow_frames():
             self._send(subscription, text)
 
     def _send(self, subscription: Subscription, text: str) -> None:
@@ -138,6 +140,8 @@ class Hub:
         await socket.prepare(request)
         connection = Connection(socket, request.transport, ip, self._limits)
         self._connections.add(connection)
+        if self._greeting:
+            connection.send(self._greeting)
         writer = asyncio.create_task(self._write(connection))
         try:
             async for message in socket:
@@ -204,6 +208,7 @@ class Hub:
         readers = self._readers.setdefault(subscription, set())
         if not readers:
             self._topics.setdefault(subscription.topic, []).append(subscription)
+            self._feeds.watch(subscription)
         readers.add(connection)
         connection.send(_acknowledgement("subscribe", subscription))
         first = self._feeds.first_frame(subscription)

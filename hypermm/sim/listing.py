@@ -27,6 +27,7 @@ from hypermm.sim.orders import Trade
 
 if TYPE_CHECKING:
     from hypermm.sim.market import Market
+    from hypermm.sim.rules import Rules
 
 TRADES_KEPT = 500
 CANDLES_KEPT = 5_000
@@ -64,9 +65,12 @@ class Listing:
         Builder's dex, empty for the exchange's own.
     start_ms : int
         Venue time at which the market starts.
+    rules : Rules
+        How often books and contexts are published.
     """
 
-    def __init__(self, market: "Market", asset: int, start_ms: int) -> None:
+    def __init__(self, market: "Market", asset: int, start_ms: int, rules: "Rules") -> None:
+        self._rules = rules
         self.market = market
         self.asset = asset
         self.instrument = evolve(market.instrument, asset_id=asset)
@@ -168,7 +172,7 @@ class Listing:
         self.first_price = self.first_price or int(mid)
         if not self.oracle_price:
             self.oracle_price = mid
-        weight = 1.0 - math.exp(-rules.CONTEXT_MS / 1000 / ORACLE_SECS)
+        weight = 1.0 - math.exp(-self._rules.context_ms / 1000 / ORACLE_SECS)
         self.oracle_price += (mid - self.oracle_price) * weight
 
     def impact_price(self, side: Side) -> int | None:
@@ -201,13 +205,13 @@ class Listing:
                 price, size, count = level or (0, 0, 0)
                 rows.append((exch_ns, price, size, 0, count, QUOTE, side, 0, flags))
         if now_ms >= self._next_fast_ms:
-            self._next_fast_ms = _next(self._next_fast_ms, now_ms, rules.FAST_BOOK_MS)
+            self._next_fast_ms = _next(self._next_fast_ms, now_ms, self._rules.fast_book_ms)
             self._add_book(rows, exch_ns, rules.FAST_BOOK_LEVELS, TOP)
         if now_ms >= self._next_deep_ms:
-            self._next_deep_ms = _next(self._next_deep_ms, now_ms, rules.DEEP_BOOK_MS)
+            self._next_deep_ms = _next(self._next_deep_ms, now_ms, self._rules.deep_book_ms)
             self._add_book(rows, exch_ns, rules.DEEP_BOOK_LEVELS, 0)
         if now_ms >= self._next_context_ms:
-            self._next_context_ms = _next(self._next_context_ms, now_ms, rules.CONTEXT_MS)
+            self._next_context_ms = _next(self._next_context_ms, now_ms, self._rules.context_ms)
             self.update_oracle()
             self._add_context(rows)
         return rows

@@ -8,7 +8,8 @@ from attrs import frozen
 
 USD = 1_000_000  # micro-USD
 MILLION = 1_000_000
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 MIN_NOTIONAL = 10 * USD
 TAKER_FEE_PER_MILLION = 450
 MAKER_FEE_PER_MILLION = 150
@@ -31,15 +32,14 @@ VOLUME_PER_OPEN_ORDER = 5_000_000 * USD
 SCHEDULE_AHEAD_MS = 5_000
 SCHEDULED_CANCELS_A_DAY = 10
 
+REFERRER_VOLUME = 10_000 * USD  # before an account may have a referral code
+
 AGENT_LIFE_MS = 90 * DAY_MS
 AGENT_LIFE_MAX_MS = 180 * DAY_MS
 NAMED_AGENTS = 3
 
-FAST_BOOK_MS = 500
 FAST_BOOK_LEVELS = 5
-DEEP_BOOK_MS = 5_000
 DEEP_BOOK_LEVELS = 20
-CONTEXT_MS = 1_000
 
 
 @frozen(kw_only=True)
@@ -54,11 +54,29 @@ class Rules:
         Lifetime volume that the dead man's switch asks for, in micro-USD; 0 opens it to all.
     has_address_budget : bool
         Whether requests beyond 10000 plus one a dollar traded are refused.
+    deep_book_ms, fast_book_ms, context_ms : int
+        Time between pushes of a book of 20 levels, of one of five, and of a context. The
+        exchange's documentation says 500 for the first; 5000 was measured.
+    slow_push_ms : int
+        Time between pushes of channels that are sent whole: mids, account states, open orders.
+    has_one_sided_premium : bool
+        Whether a market with one empty side has a premium, that of its other side.
+    are_old_fills_first : bool
+        Whether the snapshot of `userFills` begins with the oldest.
+    greeting : str
+        What a socket hears first; the exchange once said `Websocket connection established.`
     """
 
     block_ms: int = 70
     schedule_cancel_volume: int = 1_000_000 * USD
     has_address_budget: bool = True
+    deep_book_ms: int = 5_000
+    fast_book_ms: int = 500
+    context_ms: int = 1_000
+    slow_push_ms: int = 5_000
+    has_one_sided_premium: bool = False
+    are_old_fills_first: bool = True
+    greeting: str = ""
 
 
 def order_value_max(max_leverage: int, *, is_market: bool) -> int:

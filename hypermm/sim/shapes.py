@@ -14,6 +14,7 @@ from hypermm.sim.orders import OrderUpdate, Trade, UserFill, VenueOrder
 
 if TYPE_CHECKING:
     from hypermm.sim.accounts import Account, Position
+    from hypermm.sim.rules import Rules
 
 Json = dict[str, Any]
 SIDE_LETTER = {Side.BUY: "B", Side.SELL: "A"}
@@ -236,14 +237,16 @@ def mid_text(listing: Listing) -> str | None:
     return decimal_text((bid[0] + ask[0]) * 5, listing.instrument.price_decimals + 1)
 
 
-def context_shape(listing: Listing) -> Json:
+def context_shape(listing: Listing, rules: "Rules") -> Json:
     """Return the context of a market."""
     bid, ask = listing.impact_price(Side.BUY), listing.impact_price(Side.SELL)
     oracle, rule = listing.oracle_price, listing.instrument
     is_full = bool(bid and ask and oracle)
     premium = None
-    if bid and ask and oracle:
-        premium = ratio_text((max(bid - oracle, 0.0) - max(oracle - ask, 0.0)) / oracle)
+    if oracle and (is_full or (rules.has_one_sided_premium and (bid or ask))):
+        above = max((bid or 0) - oracle, 0.0)
+        below = max(oracle - ask, 0.0) if ask else 0.0
+        premium = ratio_text((above - below) / oracle)
     lots = listing.day_volume + listing.traded_lots
     reference = listing.first_price or listing.mark_price
     notional = listing.day_volume * reference + listing.traded_notional

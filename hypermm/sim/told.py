@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypermm.messages import Side
-from hypermm.sim import shapes
-from hypermm.sim.orders import UserFill, UserNews
+from hypermm.sim import about_orders, shapes
+from hypermm.sim.orders import UserNews
 
 Json = dict[str, Any]
 Told = Iterator[Any]
@@ -24,14 +24,9 @@ def order_updates(_fields: Json, news: UserNews) -> Told:
 def user_fills(fields: Json, news: UserNews) -> Told:
     """Tell fills, in one piece or those of one order summed."""
     if news.fills:
-        yield {"user": fields["user"], "fills": fill_shapes(fields, news.fills)}
-
-
-def fill_shapes(fields: Json, fills: list[UserFill]) -> list[Json]:
-    """Return fills as the request or subscription wants them."""
-    if fields.get("aggregateByTime"):
-        return shapes.aggregate_fills(fills)
-    return [shapes.fill_shape(fill) for fill in fills]
+        is_aggregated = fields.get("aggregateByTime", False)
+        fills = about_orders.shown(news.fills, is_aggregated=is_aggregated)
+        yield {"user": fields["user"], "fills": fills}
 
 
 def user_events(_fields: Json, news: UserNews) -> Told:
