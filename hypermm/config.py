@@ -21,7 +21,6 @@ from tomlkit.exceptions import TOMLKitError
 from hypermm.errors import ConfigError, redact, shown
 
 MAX_FILE_BYTES = 1 << 20
-DEFAULT_FILE = "market_maker.toml"
 LOG_LEVELS = ("trace", "debug", "info", "warn", "error")
 LOG_FORMATS = ("pretty", "json", "compact")
 STRATEGIES = ("symmetric", "inventory_aware", "glft", "ladder")

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from processes import ADDRESS, KEY, ROOT, Desk
 
 from hypermm.journal import StateDirectory
-from processes import ADDRESS, KEY, ROOT, Desk
 
 
 @pytest.fixture

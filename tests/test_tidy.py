@@ -17,7 +17,7 @@ FLOORS = [
     {"estimators", "markouts", "ledger", "orders", "recovery", "quoting", "risk", "notebook"},
     {"engine", "gate"},
     {"hyperliquid", "sim", "recordings", "journal", "telemetry", "metrics", "view", "credentials"},
-    {"backtest", "runner", "embedded", "start", "status", "cancel", "rehearsal"},
+    {"backtest", "runner", "embedded", "start", "status", "cancel", "rehearsal", "consequences"},
     {"cli", "__main__"},
 ]
 # Only `sim` and `recordings` look sideways on floor 4: at the exchange's own wire.

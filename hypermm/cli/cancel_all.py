@@ -1,7 +1,6 @@
 """The command `cancel-all`."""
 
 import argparse
-import asyncio
 import os
 
 from hypermm.cli.options import load_config
@@ -20,6 +19,8 @@ def run(args: argparse.Namespace) -> int:
 
     Signs cancels and nothing else. Exit status: 0 the exchange's list shows none, 13 it still does.
     """
+    import asyncio
+
     from hypermm import start
 
     config, path = load_config(args)

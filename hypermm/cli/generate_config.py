@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from hypermm import config as configuration
+from hypermm.cli.options import DEFAULT_FILE
 from hypermm.errors import ConfigError
 
 HELP = "write a configuration file with every setting"
@@ -16,7 +16,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write a configuration file with every setting; an existing one stays without --force."""
-    path: Path = vars(args).get("config", Path(configuration.DEFAULT_FILE))
+    from hypermm import config as configuration
+
+    path: Path = vars(args).get("config", Path(DEFAULT_FILE))
     try:
         with path.open("w" if args.force else "x", encoding="utf-8") as file:
             file.write(configuration.generate())

@@ -1,7 +1,6 @@
 """The command `list-dexs`."""
 
 import argparse
-import asyncio
 import json
 from typing import Any
 
@@ -17,6 +16,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the builders' dexs. Only reads."""
+    import asyncio
+
     from hypermm import start
 
     config, _ = load_config(args)

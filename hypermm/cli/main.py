@@ -4,6 +4,7 @@ A command's module has `HELP`, `run(args)`, and `add_options(parser)` where it h
 own. Importing it is cheap: what takes time is imported by `run`.
 """
 
+import argparse
 import os
 import sys
 import warnings
@@ -67,7 +68,7 @@ def parser() -> Parser:
         allow_abbrev=False,
         description="A market maker for Hyperliquid perpetuals.",
     )
-    made.add_argument("--version", action="version", version=f"hypermm {_version()}")
+    made.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, command in {**WITH_SETTINGS, **ALONE}.items():
         one = commands.add_parser(
@@ -82,13 +83,17 @@ def parser() -> Parser:
     return made
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
 
-    try:
-        return version("hypermm")
-    except PackageNotFoundError:
-        return "(not installed)"
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            shown = version("hypermm")
+        except PackageNotFoundError:
+            shown = "(not installed)"
+        parser.exit(0, f"hypermm {shown}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,14 +5,15 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from hypermm import config as configuration
-from hypermm import layers
-from hypermm.config import Config
-from hypermm.credentials import VARIABLE
 from hypermm.errors import redact, shown
-from hypermm.layers import Layered
+
+if TYPE_CHECKING:
+    from hypermm.config import Config
+    from hypermm.layers import Layered
+
+DEFAULT_FILE = "market_maker.toml"
 
 # An ordinary one: in ten minutes of BTC the default ladder is hit three or four times a side, where
 # the median over seeds 1 to 30 is 2.5 a side.
@@ -74,7 +75,7 @@ PROCESS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
         "--private-key",
         str,
         "KEY",
-        f"key of the trading wallet; others can see it: prefer {VARIABLE}",
+        "key of the trading wallet; others can see it: prefer HYPERLIQUID_PRIVATE_KEY",
     ),
     ("--log-file", Path, "PATH", "write log lines there"),
     ("--duration", duration_secs, "TIME", "stop by itself after this long: 60s, 10m, 1h"),
@@ -95,7 +96,7 @@ def settings_options() -> Parser:
     unset: Any = argparse.SUPPRESS  # an option stands before or after the command
     shared.add_argument(
         "-c", "--config", type=Path, default=unset, metavar="PATH",
-        help=f"configuration file (default: {configuration.DEFAULT_FILE} where it exists)",
+        help=f"configuration file (default: {DEFAULT_FILE} where it exists)",
     )  # fmt: skip
     for option, path, kind, text in SETTINGS:
         metavar = {str: "WORD", int: "INT", float: "NUMBER"}[kind]
@@ -132,7 +133,7 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
-def load_layers(args: argparse.Namespace) -> tuple[Layered, Path | None]:
+def load_layers(args: argparse.Namespace) -> "tuple[Layered, Path | None]":
     """Load the named file, or the default one where it exists, with environment and options on top.
 
     Raises
@@ -140,6 +141,8 @@ def load_layers(args: argparse.Namespace) -> tuple[Layered, Path | None]:
     ConfigError
         If the named file is missing or any setting is not usable.
     """
+    from hypermm import layers  # what reads files is not for --help
+
     given = vars(args)
     options = {
         dotted: (option, given[dotted])
@@ -147,12 +150,12 @@ def load_layers(args: argparse.Namespace) -> tuple[Layered, Path | None]:
         if dotted in given
     }
     path: Path | None = given.get("config")
-    if path is None and Path(configuration.DEFAULT_FILE).is_file():
-        path = Path(configuration.DEFAULT_FILE)
+    if path is None and Path(DEFAULT_FILE).is_file():
+        path = Path(DEFAULT_FILE)
     return layers.load(path, os.environ, options), path
 
 
-def load_config(args: argparse.Namespace) -> tuple[Config, Path | None]:
+def load_config(args: argparse.Namespace) -> "tuple[Config, Path | None]":
     """Load the settings and the file they stand in, see `load_layers`."""
     layered, path = load_layers(args)
     return layered.config, path

@@ -1,7 +1,6 @@
 """The command `status`."""
 
 import argparse
-import asyncio
 import json
 import os
 import re
@@ -35,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
 
     Exit status: 0 all agrees, 1 a market maker on this machine believes otherwise.
     """
+    import asyncio
+
     from hypermm import start
 
     config, path = load_config(args)
