@@ -183,7 +183,9 @@ class Estimators:
         assert min_trades >= 1, f"min_trades must be >= 1: {min_trades}"
         assert warmup_decay_secs > 0, f"warmup_decay_secs must be > 0: {warmup_decay_secs}"
         self._feed = Feed(
-            window_secs=estimation_window_secs, price_decimals=instrument.price_decimals
+            window_secs=estimation_window_secs,
+            price_decimals=instrument.price_decimals,
+            min_step=instrument.min_step,
         )
         self._min_trades = min_trades
         self._warmup_decay_secs = warmup_decay_secs

@@ -19,6 +19,7 @@ from hypermm._core.rows import (
     MARK,
     OPEN_INTEREST,
     ORACLE,
+    QUOTE,
     SNAPSHOT,
     TRADE,
     Rows,
@@ -402,3 +403,98 @@ def test_volatility_is_unbiased_whatever_the_bucket(bucket_trades):
 def test_the_examples_run():
     """Examples of docstrings are code."""
     assert doctest.testmod(module).failed == 0
+
+
+# Prices that cannot be
+
+
+def test_md08_one_frame_far_away_is_held_and_stays_out_of_the_estimates():
+    """MD-08: a frame 30 % off while mark and last price stay is no market yet."""
+    feed = feed_of()
+    rows = Rows.allocate(64)
+    for i in range(20):
+        quote(rows, i, 1_000, 1_010)
+    feed.apply(rows)
+    before = feed.read()
+    rows.clear()
+    quote(rows, 20, 700, 710)
+
+    feed.apply(rows)
+
+    assert feed.is_held
+    assert isnan(feed.read()[0])
+    assert feed.absurd_books == 1
+    rows.clear()
+    quote(rows, 21, 1_000, 1_010)
+    feed.apply(rows)
+    assert not feed.is_held
+    assert feed.read()[:8] == before[:8]
+
+
+def test_md08_a_real_jump_is_believed_when_two_kinds_agree():
+    """MD-08: three rows of two kinds, within two seconds, are a market that moved."""
+    feed = feed_of()
+    rows = Rows.allocate(64)
+    for i in range(20):
+        quote(rows, i, 1_000, 1_010)
+    quote(rows, 20, 700, 710)
+    trade(rows, 20.4, -1, 700, trade_id=1)
+    feed.apply(rows)
+    assert feed.is_held
+    assert feed.absurd_trades == 1
+    rows.clear()
+    quote(rows, 20.9, 701, 711)
+
+    feed.apply(rows)
+
+    assert not feed.is_held
+    assert feed.read()[0] == pytest.approx(706.0, rel=1e-3)
+
+
+def test_md08_what_agrees_with_the_mark_is_believed_at_once():
+    """MD-08: after an outage the venue's own prices say where the market is."""
+    feed = feed_of()
+    rows = Rows.allocate(64)
+    rows.append(kind=CONTEXT, index=MARK, price=705 * 10**11)
+    for i in range(20):
+        quote(rows, i, 700, 710)
+    quote(rows, 20, 1_000, 1_010)
+    quote(rows, 20.1, 700, 710)
+
+    feed.apply(rows)
+
+    assert not feed.is_held
+    assert feed.absurd_books == 1
+
+
+def test_md06_a_live_trade_older_than_one_before_it_is_counted_and_left_out():
+    """MD-06: time does not run back; what is re-sent on subscribing may be old."""
+    feed = feed_of()
+    rows = Rows.allocate(8)
+    quote(rows, 0, 1_000, 1_010)
+    trade(rows, 2, 1, 1_010, trade_id=1)
+    trade(rows, 1, 1, 1_010, trade_id=2)
+    trade(rows, 1, 1, 1_010, trade_id=3, flags=SNAPSHOT)
+
+    feed.apply(rows)
+
+    assert (feed.late_trades, feed.trades, feed.snapshot_trades) == (1, 2, 1)
+
+
+def test_channels_tell_their_newest_stamp_and_their_silences():
+    """Books and quotes are silent after five seconds, trades after a minute."""
+    feed = feed_of()
+    rows = Rows.allocate(16)
+    quote(rows, 0, 1_000, 1_010)
+    quote(rows, 4, 1_000, 1_010)
+    trade(rows, 4, 1, 1_010, trade_id=1)
+    quote(rows, 10, 1_000, 1_010)
+    trade(rows, 30, 1, 1_010, trade_id=2)
+
+    feed.apply(rows)
+
+    assert feed.channel(QUOTE) == (START + 10 * SECOND, 3, 1)
+    assert feed.channel(TRADE) == (START + 30 * SECOND, 2, 0)
+    assert feed.channel(CONTEXT) == (0, 0, 0)
+    with pytest.raises(ValueError, match="kind"):
+        feed.channel(9)

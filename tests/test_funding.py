@@ -1,7 +1,7 @@
 """Funding against the oracle, quadrature and the rule's own shape."""
 
 import doctest
-from math import inf, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hypermm._core import funding as module
 from hypermm._core.funding import (
+    FundingStream,
     expected_funding_rate,
     expected_mean_premium,
     funding_payment,
@@ -123,3 +124,62 @@ def test_values_outside_their_domain_are_refused(call, match):
 def test_the_examples_run():
     """Examples of docstrings are code."""
     assert doctest.testmod(module).failed == 0
+
+
+# The running hour, as it is published
+
+
+HOUR_NS = 3_600 * 10**9
+SAMPLE_NS = 5 * 10**9
+
+
+def hour_of(premiums, start_ns=HOUR_NS):
+    """Feed one premium each five seconds."""
+    stream = FundingStream()
+    for i, premium in enumerate(premiums):
+        stream.update(start_ns + i * SAMPLE_NS, premium)
+    return stream
+
+
+def test_at_the_end_of_the_hour_the_prediction_is_the_venues_rate():
+    """All 720 samples seen: nothing is left to predict."""
+    premiums = [1e-3 + 1e-4 * (i % 7) for i in range(720)]
+
+    stream = hour_of(premiums)
+
+    expected = hourly_funding_rate(sum(premiums) / 720)
+    assert stream.rate == pytest.approx(expected, rel=1e-9)
+    assert stream.rate_se == 0.0
+
+
+def test_within_the_flat_part_the_rate_is_known_from_the_start():
+    """Most hours cost one eighth of a basis point, and that is certain early."""
+    stream = hour_of([1e-4, 1.1e-4, 0.9e-4, 1e-4])
+
+    assert stream.rate == pytest.approx(1.25e-5, rel=1e-6)
+    assert stream.rate_se == pytest.approx(0.0, abs=1e-9)
+
+
+def test_joining_late_takes_what_was_seen_for_the_whole():
+    """Half the hour unseen: the seen premium stands for it, and the rate says so."""
+    stream = hour_of([2e-3] * 300, start_ns=HOUR_NS + HOUR_NS // 2)
+
+    assert stream.rate == pytest.approx(hourly_funding_rate(2e-3), rel=1e-6)
+
+
+def test_a_premium_counts_once_in_five_seconds_and_never_backwards():
+    """The venue samples each five seconds; pushes come each second."""
+    stream = FundingStream()
+    assert isnan(stream.rate)
+    for i in range(50):
+        stream.update(HOUR_NS + i * 10**9, 1e-3)
+    stream.update(HOUR_NS, 5e-2)
+
+    assert stream.samples == 10
+
+
+@pytest.mark.parametrize(("stamp", "premium"), [(0, 0.0), (1, float("nan")), (1, 2.0)])
+def test_a_premium_outside_its_domain_is_refused(stamp, premium):
+    """Nothing that is no premium reaches the sums."""
+    with pytest.raises(ValueError, match="must"):
+        FundingStream().update(stamp, premium)

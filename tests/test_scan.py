@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypermm._core.rows import EMPTY, ROW_DTYPE, SNAPSHOT, TOP, Rows
+from hypermm._core.rows import EMPTY, FORCED, ROW_DTYPE, SNAPSHOT, TOP, Rows
 from hypermm._core.scan import MALFORMED, NOT_MINE, Scanner
 from tests.reference import scan as reference
 
@@ -57,6 +57,18 @@ def edited(frame, old, new):
 
 
 # What a row says
+
+
+@pytest.mark.parametrize(
+    ("digest", "is_forced"),
+    [("0x0", True), ("0x" + 64 * "0", True), ("0x01", False), ("0x", False), ("0", False)],
+)
+def test_a_trade_without_a_transaction_is_marked_as_forced(digest, is_forced):
+    """Liquidations come of no transaction: their hash is all zeros."""
+    first, second = scan(edited(TRADES, b"0x6184", digest.encode()))
+
+    assert bool(first["flags"] & FORCED) is is_forced
+    assert not second["flags"] & FORCED
 
 
 def test_a_book_gives_bids_then_asks_best_first():

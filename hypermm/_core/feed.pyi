@@ -1,9 +1,15 @@
-from typing import final
+from typing import Final, final
 
 from hypermm._core.bipower import BipowerStream, VolumeClock
 from hypermm._core.book import Book
+from hypermm._core.fair import FairPrice
+from hypermm._core.flow import Flow
+from hypermm._core.funding import FundingStream
 from hypermm._core.kappa import KappaStream
+from hypermm._core.regime import Regime
 from hypermm._core.rows import Rows
+
+CHANNEL_NAMES: Final[tuple[str, ...]]
 
 @final
 class RollingMedian:
@@ -26,6 +32,12 @@ class Feed:
     buys: KappaStream
     sells: KappaStream
     slow: KappaStream
+    slow_variation: BipowerStream
+    fair: FairPrice
+    flow: Flow
+    funding_stream: FundingStream
+    volatility_regime: Regime
+    spread_regime: Regime
     newest_ns: int
     trades: int
     snapshot_trades: int
@@ -34,10 +46,14 @@ class Feed:
     events: int
     blind_events: int
     gaps: int
+    late_trades: int
+    absurd_trades: int
+    absurd_books: int
+    is_held: bool
     funding: int
     open_interest_lots: int
     day_volume_lots: int
-    def __init__(self, *, window_secs: float, price_decimals: int) -> None: ...
+    def __init__(self, *, window_secs: float, price_decimals: int, min_step: int = 1) -> None: ...
     def apply(self, rows: Rows) -> None: ...
     def disconnect(self) -> None: ...
     @property
@@ -54,6 +70,9 @@ class Feed:
     def kappa_reference_per_bps(self) -> float: ...
     @property
     def intensity_per_sec(self) -> float: ...
+    @property
+    def funding_hourly(self) -> float: ...
+    def channel(self, kind: int) -> tuple[int, int, int]: ...
     def side_kappa_per_bps(self, side: int) -> float: ...
     def side_intensity_per_sec(self, side: int) -> float: ...
     def read(

@@ -5,13 +5,15 @@ is sent twice counts once. No clock is read: time is the venue's stamps.
 """
 
 cimport cython
-from libc.math cimport NAN, exp, expm1, log
+from libc.math cimport NAN, exp, expm1, fabs, log
 from libc.stdint cimport INT64_MAX, uint64_t
 from libc.string cimport memmove, memset
 
+from hypermm._core.ladder cimport step_at
+from hypermm._core.regression cimport FairPriceStream
 from hypermm._core.rows cimport (
     CONTEXT_DAY_VOLUME, CONTEXT_FUNDING, CONTEXT_MARK, CONTEXT_OPEN_INTEREST, CONTEXT_ORACLE,
-    FLAG_SNAPSHOT, KIND_CONTEXT, KIND_TRADE, Rows
+    CONTEXT_PREMIUM, FLAG_FORCED, FLAG_SNAPSHOT, KIND_CONTEXT, KIND_TRADE, Rows
 )
 
 # Buckets in a minute of average volume. Volume is heavy-tailed: most minutes trade a tenth of
@@ -27,6 +29,20 @@ cdef int64_t MAX_TRADE = 1 << 53          # price and size beyond it are no numb
 
 cdef int64_t SECOND_NS = 1_000_000_000
 cdef int64_t MAX_GAP_NS = 5_000_000_000   # silence that is not watching
+# Silences of a channel that count: books and quotes come each half second, contexts each second.
+cdef int64_t CHANNEL_GAP_NS[CHANNELS]
+CHANNEL_GAP_NS[:] = [0, 60 * SECOND_NS, 5 * SECOND_NS, 5 * SECOND_NS, 10 * SECOND_NS]
+CHANNEL_NAMES = ("", "trades", "book", "quotes", "context")
+
+# A price this far from every one that is known is believed when three rows of two kinds, or books
+# and quotes of both, agree on it within a percent.
+cdef float64_t ABSURD_MOVE = 0.05
+cdef float64_t AGREEMENT = 0.01
+cdef int AGREEING_ROWS = 3
+
+cdef int64_t USUAL_NS = 30_000_000_000    # between samples of the usual spread: two hours of them
+cdef Py_ssize_t USUAL_LEAST = 10          # before the spread has a regime
+cdef int64_t REGIME_DWELL = 30            # seconds before a regime may fall
 cdef float64_t SLOW_FACTOR = 24.0         # slow decay over the estimation window: 2 h of 300 s
 
 # Priors: kappa is 1 / half-spread with the weight of four events (standard error 50 %); volatility
@@ -39,7 +55,7 @@ cdef float64_t INTENSITY_PRIOR_EVENTS = 1.0
 cdef float64_t INTENSITY_PRIOR_SECS = 10.0
 
 cdef Py_ssize_t IMBALANCE_LEVELS = 5
-cdef float64_t IMBALANCE_DECAY = 0.5      # weight of each level relative to the one before
+cdef float64_t IMBALANCE_DECAY = 1.0      # weight of each level relative to the one before
 cdef float64_t CENSORED_AT = 50.0         # depths are censored at so many half-spreads
 
 
@@ -82,6 +98,20 @@ cdef class RollingMedian:
         self._ring[self._next] = value
         self._next = (self._next + 1) % MEDIAN_OF
         self.count += 1
+
+    cdef int64_t median_of_last(self, Py_ssize_t n) noexcept nogil:
+        cdef int64_t recent[RECENT]
+        cdef Py_ssize_t i, j
+        cdef int64_t value
+        n = min(n, self.count)
+        for i in range(n):
+            value = self._ring[(self._next - 1 - i + MEDIAN_OF) % MEDIAN_OF]
+            j = i
+            while j > 0 and recent[j - 1] > value:
+                recent[j] = recent[j - 1]
+                j -= 1
+            recent[j] = value
+        return recent[(n - 1) // 2] if n > 0 else 0
 
     cdef int64_t median(self) noexcept nogil:
         return self._sorted[(self.count - 1) // 2] if self.count > 0 else 0
@@ -154,11 +184,17 @@ cdef class Feed:
         Decay time of volatility and intensity, in seconds, > 0.
     price_decimals : int
         A price unit is 10**-price_decimals USD, 0 to 6.
+    min_step : int
+        Finest step of prices that the market allows, in price units, >= 1.
 
     Attributes
     ----------
-    book, clock, variation : Book, VolumeClock, BipowerStream
+    book, clock, variation, slow_variation, fair, flow : Book, VolumeClock, BipowerStream, ...
         The parts.
+    funding_stream : FundingStream
+        What the running hour will cost.
+    volatility_regime, spread_regime : Regime
+        The window's volatility against that of hours; the last seconds' spread likewise.
     buys, sells, slow : KappaStream
         Aggressive buys (what fills our asks), aggressive sells, and both for hours.
     newest_ns : int
@@ -167,6 +203,11 @@ cdef class Feed:
         Distinct trades; those of them that were re-sent on subscribing; ignored ones.
     events, blind_events, gaps : int
         Aggressor events; those without a mid strictly before them; silences above 5 s.
+    late_trades, absurd_trades, absurd_books : int
+        Ignored: a live trade older than one before it; prices far from every one that is known.
+    is_held : bool
+        The book's mid is not believed yet: 5 % from the last one, from the mark and from the
+        oracle. It is when three rows of two kinds agree on it.
 
     Raises
     ------
@@ -182,18 +223,25 @@ cdef class Feed:
     clock, but are no arrivals. Memory is fixed at construction.
     """
 
-    def __cinit__(self, *, float64_t window_secs, int price_decimals):
+    def __cinit__(self, *, float64_t window_secs, int price_decimals, int64_t min_step=1):
         if not 0.0 < window_secs < 1e9:
             raise ValueError(f"window_secs must be > 0 and below 1e9: {window_secs}")
         if not 0 <= price_decimals <= 6:
             raise ValueError(f"price_decimals must lie in 0 to 6: {price_decimals}")
+        if not 1 <= min_step <= 10**12:
+            raise ValueError(f"min_step must lie in 1 to 1e12 price units: {min_step}")
+        self._tick.whole, self._tick.min_step = <int64_t> 10.0**price_decimals, min_step
         self.book = Book()
         self.clock = VolumeClock(0)
         self.variation = BipowerStream(decay_secs=window_secs)
         self.buys = KappaStream(decay_secs=window_secs)
         self.sells = KappaStream(decay_secs=window_secs)
         self.slow = KappaStream(decay_secs=SLOW_FACTOR * window_secs)
-        self._spreads = RollingMedian()
+        self.slow_variation = BipowerStream(decay_secs=SLOW_FACTOR * window_secs)
+        self.fair, self.flow, self.funding_stream = FairPrice(), Flow(), FundingStream()
+        self.volatility_regime = Regime(min_dwell=REGIME_DWELL)
+        self.spread_regime = Regime(min_dwell=REGIME_DWELL)
+        self._spreads, self._usual_spreads = RollingMedian(), RollingMedian()
         self._seen = SeenTrades()
         self._context_scale = 10.0 ** (price_decimals - 12)
 
@@ -213,8 +261,11 @@ cdef class Feed:
         if self.clock.settle(INT64_MAX):
             self._take_tick()
         self.book.reset()
+        self.fair.cut_room()
         self.newest_ns = 0
         self._sampled_ns = 0
+        self._believed_mid = self._candidate = 0.0
+        self.is_held = False
 
     @property
     def half_spread_bps(self):
@@ -301,12 +352,22 @@ cdef class Feed:
             self.buys.excess_bps + self.sells.excess_bps,
             half_spread,
         )
-        cdef int64_t total = book.mid_sum()
+        cdef FairPrice fair = self.fair
+        cdef float64_t book_bps = fair.book_bps, flow_bps = fair.flow_bps
+        cdef float64_t kalman_bps = fair.kalman_bps, mid
+        cdef FairPriceStream signal = fair.signal
+        cdef bint is_quotable = book.is_quotable and not self.is_held, has_learnt
+        cdef int8_t side = 0
+        cdef float64_t severity = self.flow.severity_room(&side)
+        has_learnt = signal._learned.pairs > 0
+        mid = 0.5 * <float64_t> book.mid_sum() if is_quotable else NAN
+        if is_quotable and fair.mid != fair.mid:
+            book_bps = flow_bps = kalman_bps = 0.0  # an own order left, and the book is whole
         return (
-            0.5 * <float64_t> total if total > 0 else NAN,
+            mid * (1.0 + 1e-4 * (book_bps + flow_bps + kalman_bps)),
             book.best_bid,
             book.best_ask,
-            book.is_quotable,
+            is_quotable,
             book.is_crossed,
             self.variation.volatility(),
             kappa,
@@ -323,24 +384,43 @@ cdef class Feed:
             self.clock.ticks,
             self.mark_price,
             self.oracle_price,
-            0.5 * <float64_t> total if total > 0 else NAN,
-            0.0 if total > 0 else NAN,
-            0.0 if total > 0 else NAN,
-            0.0 if total > 0 else NAN,
-            0.0 if total > 0 else NAN,
-            book.net_imbalance(IMBALANCE_LEVELS, IMBALANCE_DECAY) if total > 0 else NAN,
-            NAN,
-            NAN,
-            NAN,
-            NAN,
-            NAN,
-            0.0,
-            0,
-            0,
-            0,
-            <float64_t> self.funding * 1e-12 if self._has_funding else NAN,
+            mid,
+            book_bps,
+            flow_bps,
+            kalman_bps,
+            book_bps + flow_bps,
+            fair.book_imbalance,
+            self.flow.volume.value_room() if self.trades > 0 else NAN,
+            signal._learned.fit.beta0 if has_learnt else NAN,
+            signal._learned.fit.beta1 if has_learnt else NAN,
+            self.flow.buys.intensity(),
+            self.flow.sells.intensity(),
+            severity,
+            side,
+            self.volatility_regime.state,
+            self.spread_regime.state,
+            self.funding_hourly,
             <float64_t> self.open_interest_lots if self.open_interest_lots > 0 else NAN,
         )
+
+    @property
+    def funding_hourly(self):
+        """What the running hour will cost a long position: predicted, else the venue's own."""
+        if self.funding_stream.samples > 0:
+            return self.funding_stream.rate
+        return <float64_t> self.funding * 1e-12 if self._has_funding else NAN
+
+    def channel(self, int kind):
+        """Newest stamp in ns (0: none), rows and silences of a kind of rows.
+
+        Raises
+        ------
+        ValueError
+            If there is no such kind.
+        """
+        if not 0 < kind < CHANNELS:
+            raise ValueError(f"kind must be one of the rows' kinds 1 to {CHANNELS - 1}: {kind}")
+        return self._channel_ns[kind], self._channel_rows[kind], self._channel_gaps[kind]
 
     cdef void apply_row(self, const Row* row) noexcept nogil:
         if row.kind == KIND_TRADE:
@@ -348,8 +428,43 @@ cdef class Feed:
         elif row.kind == KIND_CONTEXT:
             self._context(row)
         elif self.book.apply_row(row):
+            self._channel(row, row.exch_ns)
             self._stamp(row.exch_ns)
-            self._book_changed()
+            self._book_changed(row.kind)
+
+    cdef void _channel(self, const Row* row, int64_t exch_ns) noexcept nogil:
+        cdef int64_t before = self._channel_ns[row.kind]
+        self._channel_rows[row.kind] += 1
+        if exch_ns <= before:
+            return
+        if before > 0 and exch_ns - before > CHANNEL_GAP_NS[row.kind]:
+            self._channel_gaps[row.kind] += 1
+        self._channel_ns[row.kind] = exch_ns
+
+    cdef bint _is_believed(self, float64_t price, int kind) noexcept nogil:
+        cdef float64_t known[3]
+        cdef bint is_first = True
+        cdef int i
+        known[0] = self._believed_mid
+        known[1] = <float64_t> self._mark * self._context_scale
+        known[2] = <float64_t> self._oracle * self._context_scale
+        for i in range(3):
+            if known[i] > 0.0:
+                is_first = False
+                if fabs(price - known[i]) <= ABSURD_MOVE * known[i]:
+                    if kind != KIND_TRADE:
+                        self._candidate = 0.0
+                    return True
+        if is_first:
+            return True
+        if not fabs(price - self._candidate) <= AGREEMENT * self._candidate:
+            self._candidate, self._candidate_rows, self._candidate_kinds = price, 0, 0
+        self._candidate_rows += 1
+        self._candidate_kinds |= 1 << kind
+        if self._candidate_rows < AGREEING_ROWS:
+            return False
+        # At least two kinds: more than one bit.
+        return self._candidate_kinds & (self._candidate_kinds - 1) != 0
 
     cdef float64_t half_spread(self) noexcept nogil:
         if self._spreads.count == 0:
@@ -368,6 +483,13 @@ cdef class Feed:
         if not self._seen.add(row.exch_ns, row.id):
             self.repeated_trades += 1
             return
+        if row.exch_ns < self._trade_ns and not row.flags & FLAG_SNAPSHOT:
+            self.late_trades += 1
+            return
+        if not self._is_believed(<float64_t> row.price, KIND_TRADE):
+            self.absurd_trades += 1
+            return
+        self._channel(row, row.exch_ns)
         self.trades += 1
         self._gather_volume(row.exch_ns, row.size)
         if self.clock.add(row.exch_ns, row.price, row.size):
@@ -376,17 +498,22 @@ cdef class Feed:
         if row.flags & FLAG_SNAPSHOT:
             self.snapshot_trades += 1
             return
+        self._trade_ns = row.exch_ns
         if self._event_ns != row.exch_ns or self._event_side != row.side:
             self._finish_event()
             self._stamp(row.exch_ns)
             self._event_ns = row.exch_ns
             self._event_side = row.side
             self._event_worst = row.price
+            self.flow.arrival_room(row.side)
         elif row.side * row.price > row.side * self._event_worst:
             self._event_worst = row.price
+        self.flow.trade_room(row.side, <float64_t> row.size, row.flags & FLAG_FORCED != 0)
 
     cdef void _context(self, const Row* row) noexcept nogil:
+        # It has no stamp of its own: it is as new as what came before it.
         if row.index == CONTEXT_MARK:
+            self._channel(row, self.newest_ns)
             self._mark = row.price
         elif row.index == CONTEXT_ORACLE:
             self._oracle = row.price
@@ -395,6 +522,10 @@ cdef class Feed:
             self._has_funding = True
         elif row.index == CONTEXT_OPEN_INTEREST:
             self.open_interest_lots = row.size
+            self.flow.open_interest_room(row.size)
+        elif row.index == CONTEXT_PREMIUM:
+            if self.newest_ns > 0:
+                self.funding_stream.add_room(self.newest_ns, 1e-12 * <float64_t> row.price)
         elif row.index == CONTEXT_DAY_VOLUME:
             if self.day_volume_lots == 0 and 0 < row.size < MAX_TRADE:
                 self._volume_lots += <float64_t> row.size * (DAY_VOLUME_SECS / 86400.0)
@@ -419,16 +550,33 @@ cdef class Feed:
                 self.buys.advance_room(secs)
                 self.sells.advance_room(secs)
                 self.slow.advance_room(secs)
+                self.flow.advance_room(secs)
             else:
                 self.gaps += 1
+                self.fair.cut_room()
+                self._believed_mid = 0.0
         self.newest_ns = exch_ns
 
-    cdef void _book_changed(self) noexcept nogil:
+    cdef void _book_changed(self, int kind) noexcept nogil:
         cdef int64_t total = self.book.mid_sum()
         cdef int64_t spread = self.book.best_ask - self.book.best_bid
         cdef float64_t spread_bps
         if total > 0:
+            self.is_held = not self._is_believed(0.5 * <float64_t> total, kind)
+            if self.is_held:
+                self.absurd_books += 1
+                return
+            self._believed_mid = 0.5 * <float64_t> total
             self._last_mid_sum = total
+        self.fair.observe_room(
+            self.book.newest_ns,
+            <float64_t> self.book.best_bid if total > 0 else 0.0,
+            <float64_t> self.book.best_ask,
+            <float64_t> step_at(&self._tick, self.book.best_ask) if total > 0 else 0.0,
+            self.book.net_imbalance(IMBALANCE_LEVELS, IMBALANCE_DECAY),
+            self.flow.volume.value_room(),
+            self.variation.volatility(),
+        )
         if total == 0 or self.book.newest_ns < self._sampled_ns + SECOND_NS:
             return
         self._sampled_ns = self.book.newest_ns
@@ -436,10 +584,23 @@ cdef class Feed:
         if not self._is_seeded:
             self._is_seeded = True
             spread_bps = 2e4 * <float64_t> spread / <float64_t> total
-            self.variation.seed_room(
-                max(VOLATILITY_PRIOR_SPREADS * spread_bps, VOLATILITY_PRIOR_LEAST_BPS),
-                VOLATILITY_PRIOR_SECS,
-            )
+            spread_bps = max(VOLATILITY_PRIOR_SPREADS * spread_bps, VOLATILITY_PRIOR_LEAST_BPS)
+            self.variation.seed_room(spread_bps, VOLATILITY_PRIOR_SECS)
+            self.slow_variation.seed_room(spread_bps, VOLATILITY_PRIOR_SECS)
+        self._note_regimes()
+
+    cdef void _note_regimes(self) noexcept nogil:
+        # Once a second. Each compares what is with what is usual.
+        cdef float64_t ratio = self.variation.volatility() / self.slow_variation.volatility()
+        cdef int64_t recent = self._spreads.median_of_last(RECENT), usual
+        if ratio >= 0.0:
+            self.volatility_regime.add(ratio)
+        if self.book.newest_ns >= self._usual_ns + USUAL_NS:
+            self._usual_ns = self.book.newest_ns
+            self._usual_spreads.add(recent)
+        usual = self._usual_spreads.median()
+        if self._usual_spreads.count >= USUAL_LEAST and usual > 0:
+            self.spread_regime.add(<float64_t> recent / <float64_t> usual)
 
     cdef void _finish_event(self) noexcept nogil:
         cdef int64_t total, twice_depth, median
@@ -450,7 +611,7 @@ cdef class Feed:
         total = self.book.mid_sum_before(self._event_ns)
         self._event_ns = 0
         median = self._spreads.median()
-        if total == 0 or median == 0:
+        if total == 0 or median == 0 or self.is_held:
             self.blind_events += 1
             return
         # On integers: three quarters of the events of a liquid market stop exactly at the touch.
@@ -466,15 +627,14 @@ cdef class Feed:
         self.slow.add(depth_bps, least_bps, CENSORED_AT * least_bps)
 
     cdef void _take_tick(self) noexcept nogil:
-        cdef float64_t vwap = self.clock.tick_vwap
+        cdef float64_t vwap = self.clock.tick_vwap, move, secs, own_secs
         if self._last_vwap > 0.0 and self.clock.tick_ns > self._last_tick_ns:
             # A VWAP averages over its bucket: the variance that it hides is given back.
-            self.variation.add_vwap(
-                log(vwap / self._last_vwap),
-                1e-9 * <float64_t> (self.clock.tick_ns - self._last_tick_ns),
-                self._last_lead_secs + self.clock.tick_lag_secs,
-                self._last_shared_secs,
-            )
+            move = log(vwap / self._last_vwap)
+            secs = 1e-9 * <float64_t> (self.clock.tick_ns - self._last_tick_ns)
+            own_secs = self._last_lead_secs + self.clock.tick_lag_secs
+            self.variation.add_vwap(move, secs, own_secs, self._last_shared_secs)
+            self.slow_variation.add_vwap(move, secs, own_secs, self._last_shared_secs)
         self._last_lead_secs = self.clock.tick_lead_secs
         self._last_shared_secs = self.clock.tick_shared_secs
         self._last_vwap = vwap

@@ -1,4 +1,4 @@
-from typing import Final
+from typing import Final, final
 
 INTEREST: Final[float]
 PULL_MAX: Final[float]
@@ -21,3 +21,11 @@ def expected_mean_premium(
     samples: float = 720.0,
 ) -> float: ...
 def expected_funding_rate(mean: float, deviation: float) -> float: ...
+
+@final
+class FundingStream:
+    samples: int
+    rate: float
+    rate_se: float
+    def __init__(self) -> None: ...
+    def update(self, exch_ns: int, premium: float) -> None: ...

@@ -4,7 +4,8 @@ The rate of 8 hours is the mean premium pulled towards 1 bp by at most 5 bps, so
 1 bp while the mean premium lies between -4 and 6 bps. An eighth of it is paid each hour.
 """
 
-from libc.math cimport erfc, exp, expm1, fabs, log1p, pow, sqrt
+cimport cython
+from libc.math cimport NAN, erfc, exp, expm1, fabs, log1p, pow, sqrt
 
 INTEREST = 1e-4      # per 8 hours
 PULL_MAX = 5e-4
@@ -14,6 +15,13 @@ SAMPLES_PER_HOUR = 720  # one each 5 s
 cdef float64_t _INTEREST = INTEREST
 cdef float64_t _PULL_MAX = PULL_MAX
 cdef float64_t _HOURLY_MAX = HOURLY_MAX
+cdef float64_t _SAMPLES_PER_HOUR = SAMPLES_PER_HOUR
+
+
+cdef int64_t SAMPLE_NS = 5_000_000_000
+cdef int64_t HOUR_NS = 3_600_000_000_000
+cdef float64_t FORGETTING = 1.0 - 1.0 / 5760.0  # a sample: eight hours
+cdef float64_t MOST_PERSISTENCE = 0.9999
 
 
 cdef float64_t premium_of(
@@ -251,3 +259,97 @@ def expected_funding_rate(float64_t mean, float64_t deviation):
     if not 0.0 <= deviation <= 1e100:
         raise ValueError(f"deviation must be >= 0 and finite: {deviation}")
     return expected_rate_of(mean, deviation)
+
+
+@cython.final
+cdef class FundingStream:
+    """What the running hour will cost a long position, from the premium as it is published.
+
+    Attributes
+    ----------
+    samples : int
+        Premiums taken in, one each five seconds.
+    rate, rate_se : float
+        Expected payment of a long position at the end of the hour, as a fraction, and how far it
+        may still move: one standard deviation of the hour's mean premium each way. NaN before the
+        first sample.
+
+    Notes
+    -----
+    Of the hour's 720 samples, those that passed unseen stand in the mean of the seen ones. The
+    rest is an autoregression from the last premium to the mean of eight hours, whose persistence
+    is that of neighbouring samples. Published at the mean of the rate over what may still come.
+
+    Examples
+    --------
+    >>> stream = FundingStream()
+    >>> stream.update(3_600_000_000_000, 1e-4)
+    >>> stream.rate, stream.rate_se
+    (1.25e-05, 0.0)
+    """
+
+    def __cinit__(self):
+        self.rate = self.rate_se = NAN
+
+    def update(self, int64_t exch_ns, float64_t premium):
+        """Take in the premium as of a stamp; it counts if the last that did is five seconds old.
+
+        Raises
+        ------
+        ValueError
+            If the stamp is not > 0 or the premium not within 1.
+        """
+        if exch_ns <= 0:
+            raise ValueError(f"exch_ns must be > 0 ns: {exch_ns}")
+        if not fabs(premium) <= 1.0:
+            raise ValueError(f"premium must lie in -1 to 1: {premium}")
+        self.add_room(exch_ns, premium)
+
+    cdef void add_room(self, int64_t exch_ns, float64_t premium) noexcept nogil:
+        cdef int64_t hour = exch_ns // HOUR_NS
+        if exch_ns < self._now_ns or not fabs(premium) <= 1.0:
+            return
+        self._now_ns = exch_ns
+        if hour != self._hour:
+            self._hour, self._hour_samples, self._hour_sum = hour, 0, 0.0
+        elif exch_ns - self._sampled_ns < SAMPLE_NS and self.samples > 0:
+            return
+        self._sampled_ns = exch_ns
+        self._hour_samples += 1
+        self._hour_sum += premium
+        self._weight = FORGETTING * self._weight + 1.0
+        self._sum = FORGETTING * self._sum + premium
+        self._squares = FORGETTING * self._squares + premium * premium
+        self._steps *= FORGETTING
+        if self.samples > 0:
+            self._steps += (premium - self._last) * (premium - self._last)
+        self._last = premium
+        self.samples += 1
+        self._predict()
+
+    cdef void _predict(self) noexcept nogil:
+        cdef float64_t mean = self._sum / self._weight, persistence = 0.0, deviation = 0.0
+        cdef float64_t variance, passed, left, expected
+        variance = max(self._squares / self._weight - mean * mean, 0.0)
+        if variance > 0.0:
+            # The variance of a step is 2 (1 - phi) times that of the premium.
+            persistence = 1.0 - 0.5 * self._steps / (self._weight * variance)
+            persistence = max(0.0, min(MOST_PERSISTENCE, persistence))
+        passed = <float64_t> ((self._now_ns % HOUR_NS) // SAMPLE_NS + 1)
+        passed = min(passed, _SAMPLES_PER_HOUR)
+        expected = mean_premium_of(
+            self._hour_sum / <float64_t> self._hour_samples,
+            self._last, mean, persistence, passed, _SAMPLES_PER_HOUR,
+        )
+        left = _SAMPLES_PER_HOUR - passed
+        if left > 0.0:
+            # Of the mean of the rest: its variance is that of one sample over the number of
+            # samples that are worth one, at least one.
+            deviation = left / _SAMPLES_PER_HOUR * sqrt(
+                variance * min(1.0, (1.0 + persistence) / (1.0 - persistence) / left)
+            )
+        self.rate = hourly_rate_of(expected_rate_of(expected, deviation))
+        self.rate_se = 0.5 * (
+            hourly_rate_of(funding_rate_of(expected + deviation))
+            - hourly_rate_of(funding_rate_of(expected - deviation))
+        )

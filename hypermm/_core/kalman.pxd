@@ -33,6 +33,7 @@ cdef class LevelStream:
     cdef float64_t _last_difference
 
     cdef float64_t noise_room(self) noexcept nogil  # R in price^2; 0 while there is no bounce
+    cdef void restart_room(self, float64_t price) noexcept nogil  # after a silence
     cdef float64_t update_room(
         self, float64_t price, float64_t secs, float64_t variance_per_sec
     ) noexcept nogil

@@ -396,7 +396,7 @@ cdef class LevelStream:
         if not 0.0 < decay_secs <= 1e12:
             raise ValueError(f"decay_secs must be > 0 and finite: {decay_secs}")
         self.decay_secs = decay_secs
-        self._state.level = NAN
+        self._state.level = self._last_difference = NAN
 
     def update(self, float64_t price, float64_t secs, float64_t variance_per_sec):
         """Take in a price and return the estimate of the level.
@@ -449,6 +449,13 @@ cdef class LevelStream:
     cdef float64_t noise_room(self) noexcept nogil:
         return max(-self._products / self._weight, 0.0) if self._weight > 0.0 else 0.0
 
+    cdef void restart_room(self, float64_t price) noexcept nogil:
+        # The level is the price; the noise that was learnt stays, no difference spans the silence.
+        self._state.level, self._state.variance = price, 0.0
+        self._last_price = price
+        self._last_difference = NAN
+        self.updates += 1
+
     cdef float64_t update_room(
         self, float64_t price, float64_t secs, float64_t variance_per_sec
     ) noexcept nogil:
@@ -465,7 +472,7 @@ cdef class LevelStream:
             self._square_weight = weight * self._square_weight + 1.0
             self._products *= weight
             self._weight *= weight
-            if self.updates > 1:
+            if self._last_difference == self._last_difference:
                 self._products += difference * self._last_difference
                 self._weight += 1.0
             self._last_difference = difference

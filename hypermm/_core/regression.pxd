@@ -77,5 +77,6 @@ cdef class FairPriceStream:
         float64_t flow_imbalance,
         float64_t top_imbalance,
     ) noexcept nogil
+    cdef void cut_room(self) noexcept nogil
     cdef void _settle(self, int64_t due_before_ns) noexcept nogil
     cdef void _learn(self, const Sample* sample, float64_t mid) noexcept nogil

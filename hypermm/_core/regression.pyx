@@ -309,6 +309,9 @@ cdef class FairPriceStream:
 
     def cut(self):
         """Forget the samples that wait for a label, as after an interruption of the feed."""
+        self.cut_room()
+
+    cdef void cut_room(self) noexcept nogil:
         self._learned.dropped += self._tail - self._head
         self._head = self._tail
         self._is_provisional = False

@@ -14,6 +14,7 @@ cdef enum Flag:
     FLAG_LAST = 2      # last row of its frame: what it describes is complete
     FLAG_SNAPSHOT = 4  # trades re-sent on subscribing: known, but no arrivals
     FLAG_TOP = 8       # the book frame holds only the top levels (the `fast` form)
+    FLAG_FORCED = 16   # a trade without a transaction of its own: liquidations and the like
 
 cdef enum Context:
     CONTEXT_MARK = 0           # `price` in units of 1e-12 USD
@@ -21,6 +22,7 @@ cdef enum Context:
     CONTEXT_FUNDING = 2        # `price` holds the hourly rate in units of 1e-12
     CONTEXT_OPEN_INTEREST = 3  # `size` in lots
     CONTEXT_DAY_VOLUME = 4     # `size` in lots traded in 24 hours
+    CONTEXT_PREMIUM = 5        # `price` holds the premium over the oracle in units of 1e-12
 
 cdef struct Row:
     int64_t exch_ns  # the venue's stamp, ns since 1970 UTC; 0 where the venue gives none

@@ -12,6 +12,7 @@ from libc.string cimport memchr, memcmp
 from hypermm._core._types cimport int64_t, uint8_t, uint32_t, uint64_t
 from hypermm._core.rows cimport (
     FLAG_FIRST,
+    FLAG_FORCED,
     FLAG_LAST,
     FLAG_SNAPSHOT,
     FLAG_TOP,
@@ -51,7 +52,8 @@ cdef enum Key:
     KEY_DATA = 512
     KEY_LEVELS = 1024
     KEY_CHANNEL = 2048
-    KEY_BAD = 4096
+    KEY_HASH = 4096
+    KEY_BAD = 8192
 
 cdef tuple CHANNEL_NAMES = ("", "l2Book", "bbo", "trades")
 
@@ -127,6 +129,16 @@ cdef inline bint equals(Text text, const char* word, Py_ssize_t length) noexcept
     return text.end - text.at == length and memcmp(text.at, word, length) == 0
 
 
+cdef bint is_no_hash(Text word) noexcept nogil:
+    # 0x and only zeros: the trade came of no transaction, as in a liquidation.
+    if word.end - word.at < 3 or word.at[0] != c"0" or word.at[1] != c"x":
+        return False
+    word.at += 2
+    while word.at < word.end and word.at[0] == c"0":
+        word.at += 1
+    return word.at == word.end
+
+
 cdef Key read_key(Text* text) noexcept nogil:
     # A key and its colon. First those that make up most of a book, as they are sent.
     cdef Text key
@@ -163,6 +175,8 @@ cdef Key read_key(Text* text) noexcept nogil:
             return KEY_FAST
         if equals(key, "data", 4):
             return KEY_DATA
+        if equals(key, "hash", 4):
+            return KEY_HASH
     elif equals(key, "levels", 6):
         return KEY_LEVELS
     elif equals(key, "channel", 7):
@@ -722,6 +736,11 @@ cdef class Scanner:
                     return VERDICT_MALFORMED
                 if not equals(word, <const char*> self.coin, self.coin_length):
                     return VERDICT_MALFORMED
+            elif key == KEY_HASH:
+                if not read_string(text, &word):
+                    return VERDICT_MALFORMED
+                if is_no_hash(word):
+                    trade_flags |= FLAG_FORCED
             elif not skip_value(text):
                 return VERDICT_MALFORMED
             if next_member(text, &is_last) != VERDICT_OK:

@@ -67,10 +67,10 @@ class Engine(Facts):
         for event in batch.private:
             self._apply(event)
         estimates = self._estimates = self._estimators.read(now_ns)
-        if estimates.fair_price > 0.0:
-            self._ledger.mark(estimates.fair_price, estimates.exch_now_ns)
+        if estimates.mid > 0.0:
+            self._ledger.mark(estimates.mid, estimates.exch_now_ns)
         if len(batch.rows):
-            self._markouts.advance(estimates.fair_price, self._estimators.feed.newest_ns)
+            self._markouts.advance(estimates.mid, self._estimators.feed.newest_ns)
         self._freshness.step(estimates.age_secs, now_ns)
         self._enter(self._signal(estimates))
         actions = self._decide(estimates)

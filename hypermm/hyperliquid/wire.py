@@ -235,6 +235,8 @@ def context_rows(payload: Any, instrument: Instrument, rows: Rows) -> int:
     ]
     if context.dayBaseVlm is not None:
         figures.append((row.DAY_VOLUME, 0, _nearest(context.dayBaseVlm, decimals)))
+    if context.premium is not None:
+        figures.append((row.PREMIUM, _nearest(context.premium, CONTEXT_DECIMALS), 0))
     if rows.capacity - len(rows) < len(figures):
         raise OverflowError(f"the window holds {rows.capacity} rows and has no room")
     for i, (index, price, size) in enumerate(figures):

@@ -16,6 +16,7 @@ from hypermm._core.rows import (
     MARK,
     OPEN_INTEREST,
     ORACLE,
+    PREMIUM,
     QUOTE,
     TOP,
     TRADE,
@@ -188,6 +189,19 @@ class Listing:
                 break
         return paid // lots if lots else None
 
+    def premium(self, *, is_one_sided: bool = False) -> float | None:
+        """Return how far the impact prices stand beyond the oracle.
+
+        None without an oracle, and for half a book unless `is_one_sided`.
+        """
+        bid, ask = self.impact_price(Side.BUY), self.impact_price(Side.SELL)
+        oracle = self.oracle_price
+        if not oracle or not ((bid and ask) or (is_one_sided and (bid or ask))):
+            return None
+        above = max((bid or 0) - oracle, 0.0)
+        below = max(oracle - ask, 0.0) if ask else 0.0
+        return (above - below) / oracle
+
     # What the public sees
 
     def publish(self, now_ms: int) -> list[RowValues]:
@@ -228,15 +242,18 @@ class Listing:
 
     def _add_context(self, rows: list[RowValues]) -> None:
         scale = CONTEXT_UNITS // 10**self.instrument.price_decimals
-        figures = (
+        premium = self.premium()
+        figures = [
             (MARK, self.mark_price * scale, 0),
             (ORACLE, round(self.oracle_price * scale), 0),
             (FUNDING, self.funding, 0),
             (OPEN_INTEREST, 0, self.open_interest),
             (DAY_VOLUME, 0, self.day_volume + self.traded_lots),
-        )
+        ]
+        if premium is not None:
+            figures.append((PREMIUM, round(premium * CONTEXT_UNITS), 0))
         for index, price, size in figures:
-            flags = (FIRST if index == MARK else 0) | (LAST if index == DAY_VOLUME else 0)
+            flags = (FIRST if index == MARK else 0) | (LAST if index == figures[-1][0] else 0)
             rows.append((0, price, size, 0, 0, CONTEXT, 0, index, flags))
 
 

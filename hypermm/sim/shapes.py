@@ -242,11 +242,7 @@ def context_shape(listing: Listing, rules: "Rules") -> Json:
     bid, ask = listing.impact_price(Side.BUY), listing.impact_price(Side.SELL)
     oracle, rule = listing.oracle_price, listing.instrument
     is_full = bool(bid and ask and oracle)
-    premium = None
-    if oracle and (is_full or (rules.has_one_sided_premium and (bid or ask))):
-        above = max((bid or 0) - oracle, 0.0)
-        below = max(oracle - ask, 0.0) if ask else 0.0
-        premium = ratio_text((above - below) / oracle)
+    premium = listing.premium(is_one_sided=rules.has_one_sided_premium)
     lots = listing.day_volume + listing.traded_lots
     reference = listing.first_price or listing.mark_price
     notional = listing.day_volume * reference + listing.traded_notional
@@ -255,7 +251,7 @@ def context_shape(listing: Listing, rules: "Rules") -> Json:
         "openInterest": size_text(listing, listing.open_interest),
         "prevDayPx": price_text(listing, reference),
         "dayNtlVlm": usd_text(notional),
-        "premium": premium,
+        "premium": None if premium is None else ratio_text(premium),
         "oraclePx": decimal_text(round(oracle), rule.price_decimals),
         "markPx": price_text(listing, listing.mark_price),
         "midPx": mid_text(listing) if is_full else None,

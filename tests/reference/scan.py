@@ -9,12 +9,13 @@ UINT = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 INT64_MAX = 2**63 - 1
 EXACT = Context(prec=100)
 KNOWN = {
-    *("n", "px", "sz", "tid", "bbo", "coin", "time", "side", "fast", "data", "levels", "channel")
+    *("n", "px", "sz", "tid", "bbo", "coin", "time", "side", "fast", "data", "levels", "channel"),
+    "hash",
 }
 NOT_MINE, MALFORMED = -1, -2
 
 TRADE, LEVEL, QUOTE = 1, 2, 3
-FIRST, LAST, SNAPSHOT, TOP = 1, 2, 4, 8
+FIRST, LAST, SNAPSHOT, TOP, FORCED = 1, 2, 4, 8, 16
 
 
 class NotMineError(Exception):
@@ -191,6 +192,9 @@ class Scanner:
 
     def _trade(self, value, flags):
         trade = members(value, {"coin", "side", "px", "sz", "time", "tid"})
+        digest = dict(value).get("hash", "")
+        if type(digest) is not str:
+            raise MalformedError("hash")
         if len(trade) != 6 or trade["coin"] != self.coin or trade["side"] not in ("A", "B"):
             raise MalformedError("trade")
         return new_row(
@@ -200,5 +204,5 @@ class Scanner:
             size=number(trade["sz"], self.size_decimals),
             id=uint(trade["tid"], INT64_MAX),
             side=1 if trade["side"] == "B" else -1,
-            flags=flags,
+            flags=flags | (FORCED if re.fullmatch("0x0+", digest) else 0),
         )
