@@ -303,3 +303,57 @@ def test_requests_that_break_the_contract_are_refused(venue, request_body):
 def test_addresses_are_read_with_and_without_prefix_in_any_case(venue):
     for written in (ALICE, ALICE[2:], "0x" + ALICE[2:].upper()):
         assert len(venue.info("openOrders", written)) == 2
+
+
+# History
+
+
+def test_fills_come_reversed_if_asked_and_a_page_is_cut_at_its_end(venue):
+    for _ in range(3):
+        venue.place(ALICE, wire("A", "2000", "0.01", "Ioc"))
+
+    def tids(**options):
+        return [fill["tid"] for fill in venue.info("userFillsByTime", ALICE, **options)]
+
+    assert tids(startTime=0, reversed=True) == tids(startTime=0)[::-1]
+    assert len(tids(startTime=0)) == 4
+    with pytest.raises(WireError):
+        tids(startTime=0, reversed="yes")
+
+
+def test_the_portfolio_shows_values_profits_and_volume_of_each_period(venue):
+    """Samples of a minute; profit counts from the first, what was paid in is none."""
+    exchange = venue.exchange
+    exchange.advance(exchange.now_ms + 180_000)
+    exchange.fund(ALICE, 500)
+    venue.place(ALICE, wire("A", "2000", "0.5", "Ioc"))
+
+    periods = dict(venue.info("portfolio", ALICE))
+
+    assert list(periods)[::4] == ["day", "perpDay"]
+    day = periods["day"]
+    values = [float(value) for _, value in day["accountValueHistory"]]
+    assert len(values) == 5
+    assert values[-1] - values[0] == pytest.approx(500 - 0.45 - 1.4, abs=0.5)
+    assert day["pnlHistory"][0][1] == "0.0"
+    assert float(day["pnlHistory"][-1][1]) == pytest.approx(values[-1] - values[0] - 500)
+    assert day["vlm"] == "2000.5"
+    assert periods["perpDay"] == day
+
+
+def test_the_page_s_data_are_those_of_its_parts(venue):
+    page = venue.info("webData2", ALICE)
+
+    assert page["openOrders"] == venue.info("frontendOpenOrders", ALICE)
+    assert page["clearinghouseState"] == venue.info("clearinghouseState", ALICE)
+    assert [page["meta"], page["assetCtxs"]] == venue.info("metaAndAssetCtxs")
+    assert page["user"] == ALICE
+
+
+def test_a_margin_table_is_found_by_its_number(venue):
+    """Numbers below 50 are tables of one tier, listed or not."""
+    for leverage in (25, 3):
+        assert venue.info("marginTable", id=leverage)["marginTiers"] == [
+            {"lowerBound": "0.0", "maxLeverage": leverage}
+        ]
+    assert venue.info("marginTable", id=77) is None

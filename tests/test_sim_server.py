@@ -20,6 +20,7 @@ from hypermm.hyperliquid.actions import (
 from hypermm.hyperliquid.signing import Signer
 from hypermm.sim.exchange import Exchange
 from hypermm.sim.limits import Limits
+from hypermm.sim.rules import Rules
 from hypermm.sim.server import serve
 from tests.scripted_market import START_MS, ScriptedMarket
 from tests.sim_desk import ASKS, BIDS, CLOID
@@ -89,7 +90,7 @@ def masked(text):
     return b"\x81" + length + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
 
 
-def with_server(test, *, market=None, per_ip=None):
+def with_server(test, *, market=None, per_ip=None, **options):
     """Run a coroutine function of a client against a server with blocks of 10 ms."""
 
     async def run():
@@ -97,7 +98,7 @@ def with_server(test, *, market=None, per_ip=None):
         if market is None:
             script.book(0, BIDS, ASKS)
             script.trade(3_600_000, "B", "2001", "1")  # the market lasts longer than any test
-        exchange = Exchange([script], start_ms=START_MS, block_ms=10)
+        exchange = Exchange([script], start_ms=START_MS, block_ms=10, **options)
         exchange.fund(USER, 10_000)
         ready, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
         serving = asyncio.create_task(
@@ -355,6 +356,18 @@ def test_a_ping_is_answered_to_the_letter():
             assert message.data == '{"channel":"pong"}'
 
     with_server(test)
+
+
+def test_a_greeting_comes_first_if_the_rules_have_one():
+    """The exchange once greeted with a text that is no JSON; clients still put up with it."""
+    greeting = "Websocket connection established."
+
+    async def test(client):
+        async with client.socket() as ws:
+            message = await ws.receive(timeout=WAIT_SECS)
+            assert message.data == greeting
+
+    with_server(test, rules=Rules(greeting=greeting))
 
 
 def test_posts_carry_infos_and_actions():
