@@ -236,12 +236,28 @@ class StrategyConfig:
     ladder_config: LadderConfig = _section(LadderConfig, "Shape of the ladder.")
 
 
+def _stream_level(what: str) -> Any:
+    return choice("", ("", *LOG_LEVELS), doc=f"Least severity of {what}. Empty: as logging.level.")
+
+
+@frozen(kw_only=True)
+class LogLevelsConfig:
+    """Levels of single streams."""
+
+    quotes: str = _stream_level("ladders, orders and their refusals")
+    fills: str = _stream_level("fills")
+    risk: str = _stream_level("limits, pulls and kills")
+    market: str = _stream_level("trades and estimates")
+    system: str = _stream_level("everything else")
+
+
 @frozen(kw_only=True)
 class LoggingConfig:
     """What is written."""
 
     level: str = choice("info", LOG_LEVELS, doc="Least severity that is written.")
     format: str = choice("pretty", LOG_FORMATS, doc="Form of a line.")
+    levels: LogLevelsConfig = _section(LogLevelsConfig, "Levels of single streams.")
 
 
 @frozen(kw_only=True)

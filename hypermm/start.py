@@ -6,12 +6,13 @@ Whatever is wrong there is said before anything is placed.
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-from attrs import evolve
+import attrs
 
 from hypermm import telemetry
 from hypermm.cancel import Cancelled, cancel_all
@@ -41,6 +42,7 @@ def run(
     key_argument: str | None,
     accepts_key_risk: bool,
     log_file: Path | None,
+    log_dir: Path | None = None,
     duration_secs: float | None,
     market: str | None,
     environ: Mapping[str, str],
@@ -60,8 +62,19 @@ def run(
     UnreachableError
         If the exchange does not answer.
     """
-    telemetry.start_logging(level=config.logging.level, form=config.logging.format, file=log_file)
     where = Place(config, environ)
+    streams = None
+    if log_dir is not None:
+        now = datetime.now(UTC)
+        place = config.trading.dex or where.name
+        streams = log_dir / telemetry.log_name(place, config.trading.asset, now)
+    telemetry.start_logging(
+        level=config.logging.level,
+        form=config.logging.format,
+        file=log_file,
+        levels=attrs.asdict(config.logging.levels),
+        streams=streams,
+    )
     if market is not None and where.local is None:
         raise ConfigError(
             "--market belongs to the embedded exchange", hint="use it with --network localhost"
@@ -260,7 +273,7 @@ async def find_market(client: Client, config: Config) -> Instrument:
         index, dex = universe.find_dex(await ask(client, {"type": "perpDexs"}), trading.dex)
     meta = await ask(client, {"type": "meta", "dex": dex} if dex else {"type": "meta"})
     found = universe.instrument(meta, trading.asset, dex, index, trading.decimals)
-    return evolve(found, is_isolated_only=True) if trading.force_isolated else found
+    return attrs.evolve(found, is_isolated_only=True) if trading.force_isolated else found
 
 
 async def _prepare(

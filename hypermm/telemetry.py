@@ -22,6 +22,51 @@ LOGGER = logging.getLogger("hypermm")
 MAX_FIELD_CHARS = 2048
 FILE_MODE = 0o640
 
+# The stream of an event: a level of its own in `[logging.levels]`, and a file of its own with
+# `--multi-stream-logs`. Whatever is not named here is of the stream `system`.
+STREAMS: dict[str, tuple[str, ...]] = {
+    "quotes": (
+        "Calculated ladder",
+        "Quote cycle",
+        "Quoting again",
+        "No quotes",
+        "Order refused",
+        "Side paused",
+        "Action denied",
+        "Order ended by the exchange",
+        "Order no longer known to the exchange",
+        "Unknown order status",
+    ),
+    "fills": (
+        "Fill processed",
+        "Fill of a finished order",
+        "Fills missing",
+        "Order filled beyond its size",
+    ),
+    "risk": (
+        "KILL SWITCH TRIGGERED",
+        "Kill switch condition detected",
+        "Reduce-only mode",
+        "Quotes pulled",
+        "Data staleness exceeded",
+        "Position adopted from the exchange",
+        "Audit overdue, quotes pulled",
+    ),
+    "market": (
+        "Trades processed",
+        "Warming up parameter estimator",
+        "Parameter estimation warmed up",
+    ),
+}
+SYSTEM = "system"
+_STREAM_OF = {event: stream for stream, events in STREAMS.items() for event in events}
+
+
+def stream_of(event: str) -> str:
+    """Return the stream of an event."""
+    return _STREAM_OF.get(event, SYSTEM)
+
+
 for _level in Level:
     logging.addLevelName(_level.value, _level.name)
 
@@ -112,32 +157,95 @@ FORMATTERS: dict[str, type[logging.Formatter]] = {
 }
 
 
-def start_logging(*, level: str, form: str, file: Path | None) -> None:
-    """Send log lines to the terminal or, if given, to a file (mode 0640).
+class _OfStream(logging.Filter):
+    """Passes the lines of one stream."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record belongs to it."""
+        return stream_of(record.getMessage()) == self._stream
+
+
+class _AtLeast(logging.Filter):
+    """Holds each stream to the level that the operator gave it."""
+
+    def __init__(self, levels: Mapping[str, int], usual: int) -> None:
+        super().__init__()
+        self._levels = levels
+        self._usual = usual
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is severe enough for its stream."""
+        return record.levelno >= self._levels.get(stream_of(record.getMessage()), self._usual)
+
+
+def log_name(place: str, asset: str, moment: datetime) -> str:
+    """Return the name of a session's log: `mm_{network or dex}_{asset}_{date}_{time}`."""
+    return f"mm_{place}_{asset.replace(':', '-').replace('/', '-')}_{moment:%Y-%m-%d_%H-%M-%S}"
+
+
+def start_logging(
+    *,
+    level: str,
+    form: str,
+    file: Path | None,
+    levels: Mapping[str, str] | None = None,
+    streams: Path | None = None,
+) -> None:
+    """Send log lines to the terminal or, if given, to files (mode 0640).
+
+    Parameters
+    ----------
+    level, form : str
+        Least severity, and the form of a line.
+    file : Path or None
+        File of all lines, instead of the terminal.
+    levels : mapping of str to str, optional
+        Least severity of single streams, over `level`.
+    streams : Path or None
+        Stem of one more file for each stream: `STEM_fills.log` and so on.
 
     Raises
     ------
     ConfigError
-        If the file cannot be written.
+        If a file cannot be written.
     """
-    handler: logging.Handler = logging.StreamHandler(sys.stdout)
+    handlers: list[logging.Handler] = []
     if file is not None:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            handler = _File(file, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"log file {file} cannot be written: {error.strerror}",
-                hint="choose another --log-file, or change its permissions",
-            ) from None
-    handler.setFormatter(FORMATTERS[form]())
+        handlers.append(_open_file(file))
+    elif streams is None:
+        handlers.append(logging.StreamHandler(sys.stdout))
+    if streams is not None:
+        for stream in (*STREAMS, SYSTEM):
+            handler = _open_file(streams.with_name(f"{streams.name}_{stream}.log"))
+            handler.addFilter(_OfStream(stream))
+            handlers.append(handler)
+    usual = Level[level.upper()].value
+    own = {stream: Level[word.upper()].value for stream, word in (levels or {}).items() if word}
     for old in LOGGER.handlers[:]:
         LOGGER.removeHandler(old)
         old.close()
-    LOGGER.addHandler(handler)
-    LOGGER.setLevel(Level[level.upper()].value)
+    for handler in handlers:
+        handler.setFormatter(FORMATTERS[form]())
+        handler.addFilter(_AtLeast(own, usual))
+        LOGGER.addHandler(handler)
+    LOGGER.setLevel(min(usual, *own.values()) if own else usual)
     LOGGER.propagate = False
     logging.raiseExceptions = False  # a full disk must never stop a cancel
+
+
+def _open_file(path: Path) -> logging.Handler:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _File(path, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"log file {path} cannot be written: {error.strerror}",
+            hint="choose another --log-file or --log-dir, or change its permissions",
+        ) from None
 
 
 def write(notice: Notice) -> None:

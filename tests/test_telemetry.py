@@ -2,6 +2,8 @@
 
 import json
 import logging
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,9 @@ from hypothesis import strategies as st
 from hypermm import telemetry
 from hypermm.errors import ConfigError
 from hypermm.messages import Level, Notice
+
+ROOT = Path(__file__).resolve().parent.parent
+MOMENT = datetime(2026, 11, 27, 10, 20, 30, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -67,3 +72,44 @@ def test_a_log_file_that_cannot_be_written_is_a_clear_error(tmp_path):
 
     with pytest.raises(ConfigError, match=r"log file .* cannot be written"):
         telemetry.start_logging(level="info", form="json", file=tmp_path / "taken" / "mm.log")
+
+
+def test_each_stream_has_a_level_and_a_file_of_its_own(tmp_path):
+    """An operator follows fills alone, at debug, while the rest stays at warnings."""
+    stem = tmp_path / "logs" / telemetry.log_name("hyna", "hyna:BTC", MOMENT)
+    telemetry.start_logging(
+        level="warn", form="json", file=None, levels={"fills": "debug", "risk": ""}, streams=stem
+    )
+
+    for event in ("Fill processed", "Quote cycle", "Quotes pulled", "Reconnecting"):
+        telemetry.write(Notice(Level.DEBUG, event))
+        telemetry.write(Notice(Level.WARN, event))
+    for handler in telemetry.LOGGER.handlers[:]:
+        telemetry.LOGGER.removeHandler(handler)
+        handler.close()
+
+    files = sorted(path.name for path in stem.parent.iterdir())
+    assert files == [
+        f"mm_hyna_hyna-BTC_2026-11-27_10-20-30_{stream}.log"
+        for stream in ("fills", "market", "quotes", "risk", "system")
+    ]
+    lines = {
+        path.stem.rsplit("_", 1)[1]: [json.loads(x) for x in path.read_text().splitlines()]
+        for path in stem.parent.iterdir()
+    }
+    assert [x["level"] for x in lines["fills"]] == ["DEBUG", "WARN"]
+    assert [x["message"] for x in lines["quotes"]] == ["Quote cycle"]
+    assert [x["message"] for x in lines["risk"]] == ["Quotes pulled"]
+    assert [x["message"] for x in lines["system"]] == ["Reconnecting"]
+    assert lines["market"] == []
+
+
+def test_every_event_of_a_stream_is_said_somewhere():
+    """A stream that waits for an event which nobody writes would be a file that stays empty."""
+    sources = "".join(
+        p.read_text() for p in (ROOT / "hypermm").rglob("*.py") if p.stem != "telemetry"
+    )
+    missing = [
+        e for events in telemetry.STREAMS.values() for e in events if f'"{e}"' not in sources
+    ]
+    assert missing == []

@@ -16,7 +16,17 @@ FLOORS = [
     {"errors", "instrument", "messages", "config", "layers"},
     {"estimators", "markouts", "ledger", "orders", "recovery", "quoting", "risk", "notebook"},
     {"engine", "gate"},
-    {"hyperliquid", "sim", "recordings", "journal", "telemetry", "metrics", "view", "credentials"},
+    {
+        "hyperliquid",
+        "sim",
+        "recordings",
+        "journal",
+        "telemetry",
+        "metrics",
+        "logbook",
+        "view",
+        "credentials",
+    },
     {"backtest", "runner", "embedded", "start", "status", "cancel", "rehearsal", "consequences"},
     {"cli", "__main__"},
 ]

@@ -19,6 +19,7 @@ from hypermm.cli import (
     exchange,
     generate_config,
     list_dexs,
+    logs,
     run,
     status,
     validate_config,
@@ -47,6 +48,7 @@ WITH_SETTINGS: dict[str, ModuleType] = {
 ALONE: dict[str, ModuleType] = {
     "exchange": exchange,
     "calibrate": calibrate,
+    "logs": logs,
 }
 
 # First match wins, from the particular to the general.

@@ -78,6 +78,7 @@ PROCESS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
         "key of the trading wallet; others can see it: prefer HYPERLIQUID_PRIVATE_KEY",
     ),
     ("--log-file", Path, "PATH", "write log lines there"),
+    ("--log-dir", Path, "PATH", "folder of the files of --multi-stream-logs (default: logs)"),
     ("--duration", duration_secs, "TIME", "stop by itself after this long: 60s, 10m, 1h"),
     ("--market", str, "SPEC", "market of the embedded exchange: synthetic, or a recording's path"),
 )
@@ -107,6 +108,12 @@ def settings_options() -> Parser:
         action="store_true",
         default=unset,
         help="isolated margin where the market allows cross",
+    )
+    shared.add_argument(
+        "--multi-stream-logs",
+        action="store_true",
+        default=unset,
+        help="a log file for each of quotes, fills, risk, market and system",
     )
     shared.add_argument(
         "--dry-run",

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from hypermm.cli.options import load_config
 
@@ -20,6 +21,7 @@ def run(args: argparse.Namespace) -> int:
         key_argument=given.get("private_key"),
         accepts_key_risk=given.get("accept_key_risk", False),
         log_file=given.get("log_file"),
+        log_dir=given.get("log_dir", Path("logs")) if given.get("multi_stream_logs") else None,
         duration_secs=given.get("duration"),
         market=given.get("market"),
         environ=os.environ,

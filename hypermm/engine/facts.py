@@ -109,7 +109,10 @@ class Facts:
         self._strategy: Strategy | None = None
         self._order_cap = LotCap(config.risk.max_order_notional_usd)
         self._position_cap = LotCap(config.risk.max_position_value_usd)
-        self._is_verbose = config.logging.level in ("trace", "debug")
+        self._is_verbose = (config.logging.levels.quotes or config.logging.level) in (
+            "trace",
+            "debug",
+        )
         self._collar_width = COLLAR_SHARE * config.risk.price_collar_bps / 1e4
         self._ladder: Ladder | None = None  # the one last decided
         self._fills = {Side.BUY: 0, Side.SELL: 0}
