@@ -65,7 +65,7 @@ def book(venue: "Exchange", listing: Listing, request: Request, depth: int) -> d
     if figures is None:
         return shapes.book_shape(listing, venue.now_ms, depth)
     sides = [
-        _aggregate(half.levels(ALL_LEVELS), half.side, figures, mantissa)[:depth]
+        _aggregate(half.levels(ALL_LEVELS), Side(half.side), figures, mantissa)[:depth]
         for half in (listing.book.bids, listing.book.asks)
     ]
     bid, ask = listing.book.touch()

@@ -161,7 +161,7 @@ class Desk:
         half = listing.book.half(side.other)
         paid = 0
         while taker.remaining > 0:
-            piece = half.front()
+            piece = half.next_piece()
             if piece is None or (piece.price - taker.price) * side > 0:
                 break
             maker = piece.order
@@ -208,8 +208,9 @@ class Desk:
             maker = half.first_order()
             if maker is None or (maker.price - price) * side > 0:
                 break
-            if maker.price == price and maker.ahead > 0:
-                before = min(maker.ahead, left)
+            ahead = half.get(maker.slot)[2]
+            if maker.price == price and ahead > 0:
+                before = min(ahead, left)
                 half.consume(price, before)
                 outside += before
                 left -= before
@@ -272,7 +273,6 @@ class Desk:
                 self._book(order, price, size, tid, is_taker=order is taker)
         if maker is not None:
             if maker.remaining == 0:
-                listing.book.half(maker.side).remove(maker)
                 maker.account.take_off(maker)
                 self._note(maker, "filled")
             self._trim_reduce_only(maker.account, listing)
@@ -284,8 +284,10 @@ class Desk:
         position = account.position(listing)
         change = size * order.side
         start, direction = position.size, position.direction(change)
-        order.remaining -= size
-        if not is_taker:
+        if is_taker:
+            order.remaining -= size
+        else:
+            listing.book.half(order.side).reduce(order, size)
             account.reserve(order, -size)
         charged = fee(price * size, is_taker=is_taker)
         profit = account.trade(listing, change, price)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hypermm.sim.accounts import Account
     from hypermm.sim.listing import Listing
 
-UNSEEN = 1 << 62  # size ahead of an order whose price lies beyond the depth that is shown
+NO_SLOT = -1  # of an order that stands in no book
 FIRST_OID = 570_000_000_000
 OUTSIDE = (
     "0x1d5c9c0a6f3e0b7d2a48e1f05b6c7d8e9f0a1b2c",
@@ -36,7 +36,7 @@ class VenueOrder:
     placed_ms: int
     status: str = "open"
     status_ms: int = 0
-    ahead: int = 0  # outside lots that stand before it at its price
+    slot: int = NO_SLOT  # its place in the matching book
 
     @property
     def is_open(self) -> bool:
