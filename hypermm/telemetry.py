@@ -7,6 +7,7 @@ escaped, so that a line stays a line. Nothing here is called on the decision pat
 import contextlib
 import json
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from hypermm.messages import Level, Notice
 
 LOGGER = logging.getLogger("hypermm")
 MAX_FIELD_CHARS = 2048
+_PLAIN = re.compile(r'[^\s"=\\]+')  # a value that is read back without quotes around it
 FILE_MODE = 0o640
 
 # The stream of an event: a level of its own in `[logging.levels]`, and a file of its own with
@@ -92,7 +94,8 @@ def _pairs(fields: Mapping[str, Any]) -> str:
     parts = []
     for name, value in fields.items():
         text = escaped(value if isinstance(value, str) else json.dumps(value, default=str))
-        parts.append(f"{name}={json.dumps(text) if ' ' in text or not text else text}")
+        is_plain = _PLAIN.fullmatch(text) is not None
+        parts.append(f"{name}={text if is_plain else json.dumps(text, ensure_ascii=False)}")
     return " ".join(parts)
 
 
