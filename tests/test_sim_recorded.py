@@ -117,7 +117,7 @@ def replies(venue, kind):
         for oid in (1, CLOID):
             yield venue.info(kind, **request, coin=coin, dex=dex, oid=oid, req=candles)
     for user in (AGENTS["bot"], "0x" + 40 * "c"):
-        yield venue.info(kind, **{**request, "user": user}, coin="ETH", oid=1, req=candles)
+        yield venue.info(kind, **{**request, "user": user}, coin="ETH", dex="", oid=1, req=candles)
 
 
 def mismatches(candidates, theirs, fixture, name=""):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hypermm.hyperliquid.actions import canonical_address
-from hypermm.sim import about_dexs, about_orders, about_spot, ask, rules, shapes
+from hypermm.sim import about_dexs, about_orders, about_spot, account_shapes, ask, rules, shapes
 from hypermm.sim.accounts import Account
 from hypermm.sim.ask import Request
 from hypermm.sim.samples import Sample
@@ -24,7 +24,7 @@ PERIODS = {
 
 def state(venue: "Exchange", request: Request) -> dict[str, Any]:
     """Return `clearinghouseState` of a user and dex."""
-    return shapes.state_shape(ask.account(venue, request), ask.dex(request), venue.now_ms)
+    return account_shapes.state_shape(ask.account(venue, request), ask.dex(request), venue.now_ms)
 
 
 def ledger_updates(account: Account | None) -> list[dict[str, Any]]:
@@ -128,7 +128,7 @@ def asset_data(venue: "Exchange", request: Request) -> dict[str, Any] | None:
     listing, address = ask.listing(venue, request), ask.address(request)
     if listing is None:
         return None
-    return shapes.asset_data_shape(venue.accounts.get(address) or Account(address), listing)
+    return account_shapes.asset_data_shape(venue.accounts.get(address) or Account(address), listing)
 
 
 def abstraction(venue: "Exchange", request: Request) -> Any:

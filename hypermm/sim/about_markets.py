@@ -96,6 +96,8 @@ def recent_trades(listing: Listing) -> list[dict[str, Any]]:
 def recent_trades_reply(venue: "Exchange", request: Request) -> Any:
     """Answer `recentTrades`."""
     listing = ask.listing(venue, request)
+    if request["coin"] == about_spot.PAIR:
+        return []
     return None if listing is None else recent_trades(listing)[::-1]
 
 

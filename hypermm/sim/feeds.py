@@ -261,9 +261,8 @@ class Feeds:
         def of(kind: str) -> Sequence[Subscription]:
             return topics.get((kind, coin), ())
 
-        array = rows.array
-        kinds = array["kind"]
         listing = self._exchange.by_coin[coin]
+        kinds, flags = rows.array["kind"], rows.array["flags"]
         trades = block.trades.get(coin, ())
         if trades:
             for subscription in of("trades"):
@@ -271,17 +270,16 @@ class Feeds:
                 yield subscription, frame("trades", shown)
             for subscription in of("candle"):
                 yield subscription, frame("candle", self._candle(subscription.fields))
-        if (kinds == QUOTE).any():
+        if of("bbo") and (kinds == QUOTE).any():
             for subscription in of("bbo"):
                 yield subscription, frame("bbo", shapes.bbo_shape(listing, block.time_ms))
-        is_level = kinds == LEVEL
-        if is_level.any():
-            is_top = array["flags"][is_level] & TOP > 0
+        if of("l2Book") and (kinds == LEVEL).any():
+            is_top = flags[kinds == LEVEL] & TOP > 0
             for subscription in of("l2Book"):
                 fields = subscription.fields
                 if is_top.any() if fields["fast"] else not is_top.all():
                     yield subscription, frame("l2Book", self._book(fields))
-        if (kinds == CONTEXT).any():
+        if of("activeAssetCtx") and (kinds == CONTEXT).any():
             for subscription in of("activeAssetCtx"):
                 yield subscription, frame("activeAssetCtx", self._context(subscription.fields))
         for subscription in of("activeAssetData"):
