@@ -5,7 +5,7 @@ of the loss. The mid at a horizon is the last one at or before it. Everything is
 """
 
 from heapq import heappop, heappush
-from math import isnan, nan
+from math import inf, isnan, log, nan
 
 from attrs import frozen
 
@@ -13,6 +13,8 @@ from hypermm._core.markouts import MarkoutRing
 from hypermm.messages import Fill
 
 HORIZONS_SECS = (0.5, 1.0, 5.0, 30.0, 60.0)
+PRIOR_FILLS = 50  # weight of the prior in the expected loss
+SLOPE_ERRORS = 2.0  # that a fall with depth has to stand out by
 MAX_OPEN = 1_000  # fills that wait for one horizon
 MAX_KEPT = 2_000  # finished ones per horizon, for mean and error
 MAX_GAP_NS = 5_000_000_000  # no markout crosses a longer silence of the market
@@ -47,6 +49,32 @@ class Markout:
     sized_mean_bps: float
     capture_bps: float
     edge_bps: float
+
+
+@frozen
+class Adverse:
+    """What a fill is expected to lose, from own fills and a prior.
+
+    Parameters
+    ----------
+    mean_bps, error_bps : float
+        At the chosen horizon: own fills drawn to the prior with the weight of fifty fills, and
+        the standard error of the own fills' mean; NaN where not known.
+    n : int
+        Own fills that count.
+    touch_bps, depth_bps : float
+        By the depth d of the quote: touch * exp(-d / depth). The mean and infinite unless own
+        fills show that it falls.
+    horizon_secs : float
+        The horizon.
+    """
+
+    mean_bps: float
+    error_bps: float
+    n: int
+    touch_bps: float
+    depth_bps: float
+    horizon_secs: float
 
 
 @frozen
@@ -114,10 +142,14 @@ class Markouts:
             one = _Open(due_ns, exch_ns, int(fill.side), mid_before, capture_bps, fill.size)
             heappush(waiting, (due_ns, self._sequence, one))
 
-    def advance(self, mid: float, exch_ns: int) -> None:
-        """Say that the mid is `mid` (NaN: none) since `exch_ns`; older news is ignored."""
+    def advance(self, mid: float, exch_ns: int) -> bool:
+        """Say that the mid is `mid` (NaN: none) since `exch_ns`; older news is ignored.
+
+        Returns whether a markout was finished.
+        """
+        has_finished = False
         if exch_ns < self._mid_ns:
-            return
+            return False
         if exch_ns > self._mid_ns:
             is_silence = exch_ns - self._mid_ns > MAX_GAP_NS
             for waiting, done in zip(self._open, self._done, strict=True):
@@ -128,7 +160,35 @@ class Markouts:
                         continue
                     move_bps = -one.side * (self._mid - one.mid) / one.mid * 1e4
                     done.add(one.fill_ns, move_bps, one.capture_bps, one.size)
+                    has_finished = True
         self._mid, self._mid_ns = mid, exch_ns
+        return has_finished
+
+    def adverse(self, prior_bps: float, life_secs: float) -> Adverse:
+        """Return what a fill is expected to lose.
+
+        Parameters
+        ----------
+        prior_bps : float
+            Loss to expect without own fills.
+        life_secs : float
+            Time in which inventory is worked off; the nearest horizon is taken.
+        """
+        i = min(range(len(HORIZONS_SECS)), key=lambda k: abs(log(HORIZONS_SECS[k] / life_secs)))
+        horizon_secs, done = HORIZONS_SECS[i], self._done[i]
+        n, mean, error, _, _ = done.read(horizon_ns=round(horizon_secs * 1e9))
+        if n == 0:
+            return Adverse(prior_bps, nan, 0, prior_bps, inf, horizon_secs)
+        share = n / (n + PRIOR_FILLS)
+        used = share * mean + (1.0 - share) * prior_bps
+        touch, depth = used, inf
+        if n >= PRIOR_FILLS:
+            fit = done.fit_depth()
+            is_falling = fit["slope"] + SLOPE_ERRORS * fit["slope_error"] < 0.0
+            if is_falling and fit["decay_per_bps"] > 0.0:
+                touch = share * fit["markout"] + (1.0 - share) * prior_bps
+                depth = 1.0 / fit["decay_per_bps"]
+        return Adverse(used, error, n, touch, depth, horizon_secs)
 
     def summary(self) -> tuple[Markout, ...]:
         """Return the figures of every horizon; those without news are the ones of before."""

@@ -9,8 +9,20 @@ import numpy as np
 import pytest
 
 from hypermm._core.feed import Feed
-from hypermm._core.rows import CONTEXT, DAY_VOLUME, ROW_DTYPE, SNAPSHOT, TRADE, Rows
-from hypermm.estimators import Estimates, Estimators
+from hypermm._core.rows import (
+    CONTEXT,
+    DAY_VOLUME,
+    FUNDING,
+    MARK,
+    OPEN_INTEREST,
+    ORACLE,
+    PREMIUM,
+    ROW_DTYPE,
+    SNAPSHOT,
+    TRADE,
+    Rows,
+)
+from hypermm.estimators import Estimates, Estimators, State
 from hypermm.instrument import Instrument
 from tests.recorded import market
 from tests.reference.book import append_frame
@@ -229,7 +241,20 @@ def test_estimates_are_frozen_values_in_the_order_of_the_feed():
     assert estimates.spread_bps == 2 * feed.half_spread_bps
     assert estimates.jump_ratio == feed.variation.jump_ratio
     assert (estimates.trades, estimates.volume_ticks) == (feed.trades, feed.clock.ticks)
-    assert len(attrs.fields(Estimates)) == len(feed.read()) + 6
+    fair, flow = feed.fair, feed.flow
+    assert estimates.mid == feed.book.mid
+    parts = estimates.book_deviation_bps, estimates.flow_deviation_bps
+    assert parts == (fair.book_bps, fair.flow_bps)
+    assert estimates.kalman_deviation_bps == fair.kalman_bps
+    assert estimates.microprice_deviation_bps == sum(parts)
+    assert estimates.book_imbalance == feed.book.imbalance(5)
+    assert estimates.flow_imbalance == flow.volume.value
+    assert estimates.buy_intensity_per_sec == flow.buys.intensity_per_sec
+    assert isnan(estimates.sell_intensity_per_sec)
+    assert (estimates.cascade_severity, estimates.cascade_side) == flow.severity
+    assert estimates.volatility_regime == feed.volatility_regime.state
+    assert estimates.spread_regime == feed.spread_regime.state
+    assert len(attrs.fields(Estimates)) == len(feed.read()) + 7
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         estimates.fair_price = 1.0
 
@@ -309,3 +334,128 @@ def test_applying_rows_allocates_nothing():
         estimators.apply(rows)
 
     assert sys.getallocatedblocks() - before < 10
+
+
+# What each estimate says of itself
+
+
+def context(estimators, *left_out):
+    """A context with every figure but some."""
+    unit = 10 ** (12 - INSTRUMENT.price_decimals)
+    rows = Rows.allocate(8)
+    for index, price, size in (
+        (MARK, 1_000 * unit, 0),
+        (ORACLE, 1_000 * unit, 0),
+        (FUNDING, 12_500_000, 0),
+        (OPEN_INTEREST, 0, 500),
+        (DAY_VOLUME, 0, 10**6),
+        (PREMIUM, 10**8, 0),
+    ):
+        if index not in left_out:
+            rows.append(kind=CONTEXT, index=index, price=price, size=size)
+    estimators.apply(rows)
+
+
+def states(estimators, now_ns):
+    report = estimators.report(estimators.read(now_ns))
+    return {name: one.state for name, one in report.items()}
+
+
+def test_a_report_tells_missing_stale_and_not_warm_apart():
+    """Each is another fault: nothing came, it stopped, it is too little."""
+    estimators = Estimators(INSTRUMENT)
+
+    before = states(estimators, ns(1))
+    quote(estimators, 0)
+    trades(estimators, 1, 4)
+    context(estimators)
+    young = states(estimators, ns(1))
+    quote(estimators, 30)
+    later = states(estimators, ns(31))
+    quote(estimators, 120)
+    last = states(estimators, ns(121))
+
+    assert set(before.values()) == {State.MISSING}
+    assert young["mid"] is State.OK
+    assert young["kappa_per_bps"] is State.WARMING
+    assert young["open_interest"] is State.OK
+    assert young["funding_rate_hourly"] is State.WARMING
+    assert later["open_interest"] is State.STALE
+    assert later["kappa_per_bps"] is State.WARMING
+    assert last["kappa_per_bps"] is State.STALE
+    assert last["mid"] is State.OK
+
+
+def test_a_report_has_every_estimate_with_error_and_size():
+    """On a market that was watched for a while all that has an error shows one."""
+    estimators = Estimators(INSTRUMENT)
+    for k in range(40):
+        quote(estimators, k, 999 + k % 3, 1001 + k % 3)
+        trades(estimators, 10 * k + 1, 8)
+
+    report = estimators.report(estimators.read(ns(40)))
+
+    fields = {field.name for field in attrs.fields(Estimates)}
+    assert set(report) <= fields
+    for name in ("volatility", "kappa_per_bps", "intensity_per_sec", "jump_ratio", "beta_book"):
+        assert report[name].error > 0.0 or name == "beta_book"
+        assert report[name].n > 0
+        assert report[name].age_secs < 60.0
+    assert report["volatility"].unit == "bps/sqrt(s)"
+    assert report["adverse_selection_bps"].n == 0
+
+
+@pytest.mark.parametrize("left_out", [MARK, ORACLE, FUNDING, OPEN_INTEREST, DAY_VOLUME, PREMIUM])
+def test_md11_a_figure_that_the_context_leaves_out_is_unknown(left_out):
+    """MD-11: unknown is NaN and 'missing feed', never 0; what does not need it goes on."""
+    estimators = Estimators(INSTRUMENT)
+    quote(estimators, 0)
+    names = {
+        MARK: "mark_price",
+        ORACLE: "oracle_price",
+        OPEN_INTEREST: "open_interest",
+    }
+
+    context(estimators, left_out)
+    known = estimators.read(ns(1))
+    report = estimators.report(known)
+
+    assert known.fair_price == 1000.0
+    for index, name in names.items():
+        assert isnan(getattr(known, name)) is (index == left_out)
+        if index == left_out:
+            assert report[name].state is State.MISSING
+    assert known.funding_rate_hourly == pytest.approx(1.25e-5)
+
+
+def test_a_rate_is_unknown_without_premium_and_funding():
+    """MD-11: neither the venue's rate nor a premium: nothing is made up."""
+    estimators = Estimators(INSTRUMENT)
+    quote(estimators, 0)
+
+    context(estimators, FUNDING, PREMIUM)
+    known = estimators.read(ns(1))
+
+    assert isnan(known.funding_rate_hourly)
+    assert 0.0 < known.funding_secs <= 3_600.0
+
+
+def test_channels_and_what_was_left_out_are_told():
+    """Connection health by channel, data quality by kind."""
+    estimators = Estimators(INSTRUMENT)
+    quote(estimators, 0)
+    quote(estimators, 9)
+    quote(estimators, 8)  # older
+    trades(estimators, 91, 3)
+    trades(estimators, 91, 3)  # again
+
+    known = estimators.read(ns(10))
+    channels, quality = estimators.channels(known), estimators.quality()
+
+    assert channels["quotes"].gaps == 1
+    assert channels["quotes"].state is State.OK
+    assert channels["book"].state is State.MISSING
+    assert channels["trades"].rows == 3
+    assert quality["old_books"] == 1
+    assert quality["repeated_trades"] == 3
+    assert all(count >= 0 for count in quality.values())

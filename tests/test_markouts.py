@@ -3,7 +3,7 @@
 import doctest
 import sys
 from collections import deque
-from math import exp, isnan, nan, sqrt
+from math import exp, inf, isnan, nan, sqrt
 
 import numpy as np
 import pytest
@@ -457,3 +457,70 @@ def test_the_examples_run():
     """Examples of docstrings are code."""
     assert doctest.testmod(module).failed == 0
     assert doctest.testmod(kernel).failed == 0
+
+
+# What a fill is expected to lose
+
+
+def lose(markouts, losses, depths, *, price=1_000_000, first=1):
+    """Make fills that lose `losses` bps within half a minute, at `depths` bps from the mid."""
+    for k, (loss, depth) in enumerate(zip(losses, depths, strict=True)):
+        now = (first + k) * 200 * SECOND
+        markouts.advance(price, now)
+        at = round(price * (1.0 - depth * 1e-4))
+        markouts.open(fill(Side.BUY, at, now), price, now)
+        markouts.advance(price * (1.0 - loss * 1e-4), now + SECOND // 10)
+        for second in range(1, 62, 4):
+            markouts.advance(price * (1.0 - loss * 1e-4), now + second * SECOND)
+
+
+def test_without_own_fills_the_loss_is_the_prior():
+    """Half the spread, until something better is known; the horizon is the inventory's."""
+    found = Markouts().adverse(1.25, 40.0)
+
+    assert (found.mean_bps, found.touch_bps, found.n) == (1.25, 1.25, 0)
+    assert isnan(found.error_bps)
+    assert found.depth_bps == inf
+    assert found.horizon_secs == 30.0
+
+
+@pytest.mark.parametrize(("life", "horizon"), [(0.01, 0.5), (1.2, 1.0), (10.0, 5.0), (1e6, 60.0)])
+def test_the_horizon_is_the_one_nearest_to_the_inventorys_life(life, horizon):
+    """Nearest as a ratio: ten seconds are nearer to five than to thirty."""
+    assert Markouts().adverse(0.0, life).horizon_secs == horizon
+
+
+def test_few_fills_are_drawn_to_the_prior_and_many_stand_for_themselves():
+    """The prior weighs fifty fills."""
+    few, many = Markouts(), Markouts()
+    lose(few, [3.0] * 10, [5.0] * 10)
+    lose(many, [3.0] * 450, [5.0] * 450)
+
+    assert few.adverse(1.0, 5.0).mean_bps == pytest.approx((10 * 3.0 + 50 * 1.0) / 60, rel=1e-6)
+    assert many.adverse(1.0, 5.0).mean_bps == pytest.approx(2.8, rel=1e-6)
+
+
+def test_a_loss_that_falls_with_depth_is_found_and_one_that_rises_is_not_used():
+    """Deep fills that cost more come of sweeps: the decaying form does not hold for them."""
+    depths = [1.0 + 10.0 * (k % 25) / 25 for k in range(200)]
+    noise = [0.05 * (-1) ** k for k in range(200)]
+    falling, rising = Markouts(), Markouts()
+    lose(falling, [4.0 * exp(-d / 5.0) + x for d, x in zip(depths, noise, strict=True)], depths)
+    lose(rising, [1.0 + 0.2 * d + x for d, x in zip(depths, noise, strict=True)], depths)
+
+    falls, rises = falling.adverse(4.0, 5.0), rising.adverse(4.0, 5.0)
+
+    assert falls.depth_bps == pytest.approx(5.0, rel=0.1)
+    assert falls.touch_bps == pytest.approx(4.0, rel=0.1)
+    assert rises.depth_bps == inf
+    assert rises.touch_bps == rises.mean_bps
+
+
+def test_advancing_says_whether_a_markout_was_finished():
+    """The engine looks at what was learnt only when something was."""
+    markouts = Markouts()
+    assert not markouts.advance(100.0, SECOND)
+    markouts.open(fill(Side.BUY, 100, SECOND), 100.0, SECOND)
+
+    assert not markouts.advance(100.0, SECOND + 1)
+    assert markouts.advance(100.0, 2 * SECOND)

@@ -404,6 +404,11 @@ cdef class Feed:
         )
 
     @property
+    def spread_samples(self):
+        """Spreads that the rolling median is made of: one a second, 256 at most."""
+        return self._spreads.count
+
+    @property
     def funding_hourly(self):
         """What the running hour will cost a long position: predicted, else the venue's own."""
         if self.funding_stream.samples > 0:

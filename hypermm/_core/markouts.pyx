@@ -367,6 +367,26 @@ cdef class MarkoutRing:
             capture = _mean(&self._captures[self._start], n)
         return n, mean.value, mean.error, sized, capture
 
+    def fit_depth(self):
+        """Fit how the markout falls with the distance at which a fill was made.
+
+        Returns
+        -------
+        dict of float
+            As of the function `fit_depth`, every fill with the same weight; one at the mid or
+            beyond it has depth 0.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than three fills.
+        """
+        cdef Py_ssize_t i, end = self._start + self._n
+        cdef float64_t[::1] depths = np.zeros(self._n)
+        for i in range(self._n):
+            depths[i] = max(self._captures[self._start + i], 0.0)
+        return fit_depth(depths, self._moves[self._start:end], np.ones(self._n))
+
     cdef void add_room(
         self, int64_t stamp_ns, float64_t move_bps, float64_t capture_bps, float64_t size
     ) noexcept nogil:

@@ -70,7 +70,9 @@ class Engine(Facts):
         if estimates.mid > 0.0:
             self._ledger.mark(estimates.mid, estimates.exch_now_ns)
         if len(batch.rows):
-            self._markouts.advance(estimates.mid, self._estimators.feed.newest_ns)
+            newest_ns = self._estimators.feed.newest_ns
+            if self._markouts.advance(estimates.mid, newest_ns) or now_ns >= self._adverse_ns:
+                self._learn_adverse()
         self._freshness.step(estimates.age_secs, now_ns)
         self._enter(self._signal(estimates))
         actions = self._decide(estimates)

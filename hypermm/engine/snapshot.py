@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from hypermm.engine.modes import Mode
-from hypermm.estimators import Estimates, WarmUp
+from hypermm.estimators import Channel, Estimate, Estimates, WarmUp
 from hypermm.ledger import DayFigures, LedgerFigures
 from hypermm.markouts import Markout
 from hypermm.orders import OwnOrder
@@ -56,3 +56,6 @@ class Snapshot:
     start_error: str  # why nothing could ever be quoted; empty if something could
     is_proved: bool  # once stopped: whether the exchange's list shows none of ours
     warm_up: WarmUp
+    report: dict[str, Estimate]  # each estimate with its error, size, age and state
+    channels: dict[str, Channel]  # health of the market data
+    quality: dict[str, int]  # market data left out of the estimates, by kind

@@ -8,10 +8,10 @@ and not warm yet (`is_warm`).
 from collections.abc import Iterable
 from math import inf, isnan, nan
 
-from attrs import frozen
-
 from hypermm._core.feed import Feed
 from hypermm._core.rows import Rows
+from hypermm.estimators import report
+from hypermm.estimators.values import Channel, Estimate, Estimates, WarmUp
 from hypermm.instrument import Instrument
 
 VOLUME_TICKS_NEEDED = 20
@@ -19,131 +19,6 @@ VOLUME_TICKS_NEEDED_LEAST = 5
 TRADES_LEAST_FRACTION = 0.2  # min_trades falls to a fifth of itself
 FUNDING_NS = 3_600 * 10**9  # funding is paid on the hour
 OFFSET_LEAK = 10_000  # 1/100 ppm: how far two clocks may drift apart
-
-
-@frozen
-class Estimates:
-    """Everything that is known of the market at one moment.
-
-    Prices are in price units, distances in bps of the fair price.
-
-    Parameters
-    ----------
-    fair_price : float
-        Middle of the book with what imbalance and smoothing add; NaN if the book is not quotable.
-    best_bid, best_ask : int
-        Best prices of others; 0 where a side is empty.
-    has_book : bool
-        Both sides are there and do not cross.
-    is_crossed : bool
-        Both sides are there and bid >= ask.
-    volatility : float
-        In bps per square root of a second.
-    kappa_per_bps, kappa_reference_per_bps : float
-        Decay of fill intensity with distance: over the window, and over hours.
-    intensity_per_sec : float
-        Aggressive orders of one side per second, extrapolated to the fair price.
-    jump_ratio : float
-        Realised over bipower variance: 1 without jumps.
-    spread_bps : float
-        Median spread of the market over the last minutes.
-    trades, volume_ticks : int
-        Seen since the start, trades re-sent on subscribing included.
-    mark_price, oracle_price : float
-        The venue's; NaN if not known.
-    mid : float
-        Middle of the book net of our own orders; NaN if the book is not quotable.
-    book_deviation_bps, flow_deviation_bps, kalman_deviation_bps : float
-        What the book's imbalance, the flow's and the smoothing of the mid add to the mid: with
-        them it is the fair price. 0 while nothing is learnt, NaN without a mid.
-    microprice_deviation_bps : float
-        The first two together: no more than half the spread and one tick.
-    book_imbalance, flow_imbalance : float
-        Bids over asks of the nearest levels, aggressive buys over sells; in [-1, 1]; NaN without
-        a mid and before a trade.
-    beta_book, beta_flow : float
-        Learnt move of the mid over the signal's horizon, as a fraction per unit of imbalance; NaN
-        before the first label.
-    buy_intensity_per_sec, sell_intensity_per_sec : float
-        Aggressive orders of each side that are to be expected at once; NaN before the first fit.
-    cascade_severity : float
-        How rare the flow is, 0 to 1: 0.3 is exceeded 1 % of the time, 0.8 in 8.6 s a day; 0
-        before the first fit.
-    cascade_side : int
-        1 where it is bought, -1 where it is sold, 0 without a direction.
-    volatility_regime, spread_regime : int
-        Against the usual: 0 normal, 1 high, 2 extreme.
-    funding_rate_hourly : float
-        What the running hour will cost a long position, as a fraction of its value; NaN if not
-        known.
-    funding_secs : float
-        Time to the payment; NaN without the venue's time.
-    open_interest : float
-        Of the market, in lots; NaN if not known.
-    adverse_selection_bps : float
-        Expected loss after a fill, from own fills and a prior, at the horizon of our inventory.
-    adverse_depth_bps : float
-        Distance over which that loss falls to 1/e; infinite where it does not depend on it.
-    age_secs : float
-        Age of the newest stamp on book, quotes and trades, by the venue's time; infinite before
-        the first and while disconnected.
-    exch_now_ns : int
-        What the venue's clock shows, about; 0 before the first stamp.
-    is_warm : bool
-        Enough has been seen to quote from these values. It stays true.
-    """
-
-    fair_price: float
-    best_bid: int
-    best_ask: int
-    has_book: bool
-    is_crossed: bool
-    volatility: float
-    kappa_per_bps: float
-    kappa_reference_per_bps: float
-    intensity_per_sec: float
-    jump_ratio: float
-    spread_bps: float
-    trades: int
-    volume_ticks: int
-    mark_price: float
-    oracle_price: float
-    mid: float
-    book_deviation_bps: float
-    flow_deviation_bps: float
-    kalman_deviation_bps: float
-    microprice_deviation_bps: float
-    book_imbalance: float
-    flow_imbalance: float
-    beta_book: float
-    beta_flow: float
-    buy_intensity_per_sec: float
-    sell_intensity_per_sec: float
-    cascade_severity: float
-    cascade_side: int
-    volatility_regime: int
-    spread_regime: int
-    funding_rate_hourly: float
-    open_interest: float
-    funding_secs: float
-    adverse_selection_bps: float
-    adverse_depth_bps: float
-    age_secs: float
-    exch_now_ns: int
-    is_warm: bool
-
-
-@frozen
-class WarmUp:
-    """How far the warm-up is. `secs_to_go` is an estimate: 0 when warm, infinite if unknown."""
-
-    trades: int
-    trades_needed: int
-    volume_ticks: int
-    volume_ticks_needed: int
-    elapsed_secs: float
-    secs_to_go: float
-    is_warm: bool
 
 
 class Estimators:
@@ -195,7 +70,8 @@ class Estimators:
         self._started_trades = 0
         self._started_ticks = 0
         self._is_warm = False
-        self._adverse = (0.0, inf)
+        self._adverse = (nan, nan, inf)
+        self._adverse_error, self._fills = nan, 0
 
     @property
     def feed(self) -> Feed:
@@ -221,6 +97,13 @@ class Estimators:
     def mid_before(self, exch_ns: int) -> float:
         """Middle of the book strictly before a stamp, in price units; NaN if not known."""
         return self._feed.book.mid_before(exch_ns)
+
+    def set_adverse(
+        self, mean_bps: float, touch_bps: float, depth_bps: float, *, error_bps: float, n: int
+    ) -> None:
+        """Take over what own fills lose; see `Estimates` for the first three."""
+        self._adverse = (mean_bps, touch_bps, depth_bps)
+        self._adverse_error, self._fills = error_bps, n
 
     def read(self, now_ns: int) -> Estimates:
         """Return what is known at `now_ns` of our monotonic clock, which must not run back."""
@@ -252,6 +135,20 @@ class Estimators:
             elapsed_secs=elapsed,
             secs_to_go=secs_to_go,
             is_warm=is_warm,
+        )
+
+    def channels(self, known: Estimates) -> dict[str, Channel]:
+        """Return the health of trades, book, quotes and context when `known` was read."""
+        return report.channels(self._feed, known.exch_now_ns)
+
+    def quality(self) -> dict[str, int]:
+        """Return what was left out of the estimates so far, by kind."""
+        return report.quality(self._feed)
+
+    def report(self, known: Estimates) -> dict[str, Estimate]:
+        """Return each estimate of `known` with its error, size, age and state."""
+        return report.estimates(
+            self._feed, known, adverse_error_bps=self._adverse_error, fills=self._fills
         )
 
     def _venue_time(self, now_ns: int) -> tuple[float, int]:
