@@ -1,12 +1,15 @@
 """Answers to `/info`: their shapes are those of the recorded replies, their numbers the venue's."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from hypermm.errors import WireError
 from hypermm.sim.about_markets import AggregationError
 from hypermm.sim.api import HANDLERS
+from hypermm.sim.subscriptions import FIELDS
 from tests.scripted_market import ALICE, BOB, START_MS, ScriptedMarket
 from tests.sim_desk import CLOID, Venue, wire
 
@@ -303,6 +306,15 @@ def test_requests_that_break_the_contract_are_refused(venue, request_body):
 def test_addresses_are_read_with_and_without_prefix_in_any_case(venue):
     for written in (ALICE, ALICE[2:], "0x" + ALICE[2:].upper()):
         assert len(venue.info("openOrders", written)) == 2
+
+
+def test_the_reference_page_names_everything_that_is_served():
+    """A page that is behind the code sends people to look for what is there, or is not."""
+    page = Path(__file__).parent.parent / "docs" / "reference" / "exchange-reads.md"
+    named = {name for row in page.read_text().split("\n## Rules")[0].splitlines()
+             if row.startswith("|") for name in re.findall("`([A-Za-z0-9]+)`", row)}  # fmt: skip
+
+    assert named == set(HANDLERS) | set(FIELDS)
 
 
 # History
