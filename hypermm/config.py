@@ -274,6 +274,13 @@ class MonitoringConfig:
         form="a host name or address",
     )
     enable_http_metrics: bool = flag(default=True, doc="Serve the endpoint at all.")
+    metrics_linger_secs: float = number(
+        30.0,
+        low=0.0,
+        high=3600.0,
+        unit="s",
+        doc="Time that the endpoint is served after a kill, so that an alert can fire.",
+    )
 
 
 @frozen(kw_only=True)

@@ -7,17 +7,34 @@ per square root of a second, kappa per percent of price.
 
 import errno
 import math
+import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+    start_http_server,
+)
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-from hypermm.engine import Snapshot
+from hypermm.engine import Mode, Snapshot
 from hypermm.errors import ConfigError
 from hypermm.instrument import Instrument
 
 AS_HORIZON_SECS = 5.0  # of mm_adverse_selection_bps
+# A scrape renders text on its own thread; the decision waits for the interpreter at most this long.
+SWITCH_SECS = 1e-4
+LATENCY_BOUNDS_MS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 100.0, 500.0)
 BPS = 1e-4
 BPS_PER_PERCENT = 100.0
 
@@ -47,7 +64,8 @@ GAUGES: tuple[tuple[str, str, Figure], ...] = (
     ("mm_unrealized_pnl", "P&L of the open position, USD", lambda s, _: s.ledger.unrealised_usd),
     ("mm_peak_pnl", "highest P&L of the UTC day, USD", lambda s, _: s.ledger.day_peak_usd),
     ("mm_drawdown_pct", "fall from the peak, fraction", lambda s, _: s.ledger.drawdown_fraction),
-    ("mm_mid_price", "fair price, USD", lambda s, i: s.estimates.fair_price * i.price_unit_usd),
+    ("mm_mid_price", "middle of the book, USD", lambda s, i: s.estimates.mid * i.price_unit_usd),
+    ("mm_fair_price", "fair price, USD", lambda s, i: s.estimates.fair_price * i.price_unit_usd),
     ("mm_spread_bps", "median spread of the market, bps", lambda s, _: s.estimates.spread_bps),
     ("mm_quoted_spread_bps", "our spread, bps", _quoted_spread_bps),
     (
@@ -61,28 +79,104 @@ GAUGES: tuple[tuple[str, str, Figure], ...] = (
         lambda s, _: s.estimates.kappa_per_bps * BPS_PER_PERCENT,
     ),
     ("mm_jump_ratio", "realised over bipower variance", lambda s, _: s.estimates.jump_ratio),
+    (
+        "mm_microprice_deviation_bps",
+        "fair price of book and flow over the middle, bps",
+        lambda s, _: s.estimates.microprice_deviation_bps,
+    ),
+    ("mm_book_imbalance", "of the book, -1 to 1", lambda s, _: s.estimates.book_imbalance),
+    ("mm_flow_imbalance", "of the trades, -1 to 1", lambda s, _: s.estimates.flow_imbalance),
+    ("mm_beta_book", "learned book coefficient", lambda s, _: s.estimates.beta_book),
+    ("mm_beta_flow", "learned flow coefficient", lambda s, _: s.estimates.beta_flow),
+    (
+        "mm_volatility_regime",
+        "0 normal, 1 high, 2 extreme",
+        lambda s, _: s.estimates.volatility_regime,
+    ),
+    ("mm_cascade_severity", "of forced flow, 0 to 1", lambda s, _: s.estimates.cascade_severity),
+    (
+        "mm_funding_rate_hourly",
+        "predicted funding of the hour, fraction",
+        lambda s, _: s.estimates.funding_rate_hourly,
+    ),
+    ("mm_open_interest", "of the market, base units", lambda s, _: s.estimates.open_interest),
     ("mm_adverse_selection_bps", "markout at 5 s, bps", _adverse_selection_bps),
     ("mm_kill_switch_triggered", "1 after a kill", lambda s, _: float(s.latch is not None)),
+    ("mm_orders_live", "own orders that may fill", lambda s, _: len(s.orders)),
+    (
+        "mm_warmup_secs_to_go",
+        "estimate of the warm-up's rest, s; 0 when warm",
+        lambda s, _: s.warm_up.secs_to_go,
+    ),
+    ("mm_leverage", "of the market", lambda s, _: s.leverage),
     ("mm_data_staleness_secs", "age of market data, s", lambda s, _: s.estimates.age_secs),
 )
 COUNTERS: tuple[tuple[str, str, Figure], ...] = (
     ("mm_orders_placed", "orders placed", lambda s, _: s.counters.orders_placed),
     ("mm_orders_filled", "fills", lambda s, _: s.counters.buys + s.counters.sells),
     ("mm_orders_refused", "orders refused", lambda s, _: s.counters.orders_refused),
+    ("mm_orders_canceled", "orders cancelled", lambda s, _: s.counters.orders_canceled),
+    ("mm_orders_denied", "orders that gate or budget kept", lambda s, _: s.counters.orders_denied),
+    ("mm_orders_unknown", "orders whose fate was in doubt", lambda s, _: s.counters.orders_unknown),
+    ("mm_foreign_fills", "fills of others on the account", lambda s, _: s.counters.foreign_fills),
+    ("mm_decisions", "steps of the engine", lambda s, _: s.counters.steps),
     ("mm_disconnects", "lost connections", lambda s, _: s.counters.disconnects),
 )
 
 
+class Latencies:
+    """How long something takes: counts by size, in ms. Cheap enough for the decision path."""
+
+    __slots__ = ("counts", "last_ms", "sum_ms")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENCY_BOUNDS_MS) + 1)
+        self.sum_ms = 0.0
+        self.last_ms = math.nan
+
+    def observe(self, ms: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(LATENCY_BOUNDS_MS, ms)] += 1
+        self.sum_ms += ms
+        self.last_ms = ms
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return cumulative counts by upper bound, as Prometheus has them."""
+        total, found = 0, []
+        for bound, count in zip((*LATENCY_BOUNDS_MS, math.inf), self.counts, strict=True):
+            total += count
+            found.append(("+Inf" if bound == math.inf else f"{bound:g}", float(total)))
+        return found
+
+
 class Metrics(Collector):
-    """Serves the figures of the last snapshot that it was given."""
+    """Serves the figures of the last snapshot that it was given.
 
-    def __init__(self, instrument: Instrument) -> None:
+    Parameters
+    ----------
+    instrument : Instrument
+        The market; its name is the label `asset` of every figure.
+    info : dict of str to str
+        What runs: version, network, strategy and the like.
+
+    Attributes
+    ----------
+    steps, cycles : Latencies
+        From a wake-up to the end of its decision, and the same where orders were written.
+    """
+
+    def __init__(self, instrument: Instrument, info: dict[str, str] | None = None) -> None:
         self._instrument = instrument
+        self._info = info or {}
         self._snapshot: Snapshot | None = None
+        self._budget_remaining = math.nan
+        self.steps = Latencies()
+        self.cycles = Latencies()
 
-    def show(self, snapshot: Snapshot) -> None:
-        """Take the snapshot that scrapes show from here on."""
+    def show(self, snapshot: Snapshot, *, budget_remaining: float = math.nan) -> None:
+        """Take the snapshot that scrapes show from here on, and the actions that are left."""
         self._snapshot = snapshot
+        self._budget_remaining = budget_remaining
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; nothing before the first snapshot."""
@@ -91,6 +185,49 @@ class Metrics(Collector):
             return
         yield from self._families(GaugeMetricFamily, GAUGES, snapshot)
         yield from self._families(CounterMetricFamily, COUNTERS, snapshot)
+        asset = self._instrument.coin
+        for name, text, value in (
+            (
+                "mm_quote_cycle_latency_ms",
+                "last wake-up that wrote orders, ms",
+                self.cycles.last_ms,
+            ),
+            ("mm_action_budget_remaining", "actions left of the address", self._budget_remaining),
+        ):
+            family = GaugeMetricFamily(name, text, labels=["asset"])
+            family.add_metric([asset], value)
+            yield family
+        for name, text, latencies in (
+            ("mm_step_duration_ms", "from a wake-up to its decision, ms", self.steps),
+            ("mm_quote_cycle_duration_ms", "the same where orders were written, ms", self.cycles),
+        ):
+            histogram = HistogramMetricFamily(name, text, labels=["asset"])
+            histogram.add_metric([asset], latencies.buckets(), latencies.sum_ms)
+            yield histogram
+        yield from self._labelled(snapshot)
+        info = InfoMetricFamily("mm_build", "what runs")
+        info.add_metric([], self._info)
+        yield info
+
+    def _labelled(self, snapshot: Snapshot) -> Iterator[Metric]:
+        """Yield what has a second label."""
+        asset = self._instrument.coin
+        modes = GaugeMetricFamily("mm_mode", "1 for the present mode", labels=["asset", "mode"])
+        for mode in Mode:
+            modes.add_metric([asset, mode.value], float(mode is snapshot.mode))
+        yield modes
+        refusals = CounterMetricFamily(
+            "mm_refusals", "refused orders by name of the reason", labels=["asset", "reason"]
+        )
+        for reason, count in snapshot.refusals.items():
+            refusals.add_metric([asset, reason], count)
+        yield refusals
+        markouts = GaugeMetricFamily(
+            "mm_markout_bps", "mean move against us after a fill", labels=["asset", "horizon_secs"]
+        )
+        for markout in snapshot.markouts:
+            markouts.add_metric([asset, f"{markout.horizon_secs:g}"], markout.mean_bps)
+        yield markouts
 
     def _families(
         self,
@@ -112,7 +249,8 @@ class Metrics(Collector):
             If the port cannot be opened.
         """
         registry = CollectorRegistry()
-        registry.register(self)
+        for collector in (self, PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+            registry.register(collector)
         try:
             server, thread = start_http_server(port, host, registry)
         except OSError as error:
@@ -122,8 +260,11 @@ class Metrics(Collector):
                 f"metrics port {port} of {host} cannot be opened: {reason}",
                 hint="choose another with --metrics-port, or 0 for none",
             ) from error
+        usual = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECS)
 
         def stop() -> None:
+            sys.setswitchinterval(usual)
             server.shutdown()
             server.server_close()
             thread.join()

@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import math
 import os
+import platform
 import signal
 import sys
 import time
 from collections.abc import Callable
 from enum import IntEnum
+from importlib.metadata import PackageNotFoundError, version
 
 from hypermm import telemetry
 from hypermm.config import Config, MonitoringConfig
@@ -67,6 +69,22 @@ class Exit(IntEnum):
     KILLED_UNPROVED = 11
     REFUSED = 12
     STOPPED_UNPROVED = 13
+
+
+def _build(config: Config, url: str, instrument: Instrument) -> dict[str, str]:
+    """Name what runs, for the metrics."""
+    try:
+        release = version("hypermm")
+    except PackageNotFoundError:
+        release = "source"
+    return {
+        "version": release,
+        "python": platform.python_version(),
+        "network": url,
+        "asset": instrument.coin,
+        "strategy": config.strategy.strategy_type,
+        "risk_aversion": f"{config.trading.risk_aversion:g}",
+    }
 
 
 class Say:
@@ -127,7 +145,8 @@ class Runner:
         self._signer = signer
         self._session_secs = start_ms // 1000
         self._cloids = Cloids(account, "default", self._session_secs)
-        self._session = Session(instrument, account, signer, self._nonces, Budget())
+        self._budget = Budget()
+        self._session = Session(instrument, account, signer, self._nonces, self._budget)
         self._gate = Gate(config.risk, instrument)
         self._engine = Engine(
             config,
@@ -147,20 +166,38 @@ class Runner:
         self._over = asyncio.Event()
         self._saved_day: DayFigures | None = None
         self._fair_price = math.nan  # of a dry run's ladder
-        self._metrics = Metrics(instrument)
+        self._metrics = Metrics(instrument, _build(config, client.url, instrument))
 
     async def run(self, duration_secs: float | None) -> Exit:
         """Trade until the engine is done."""
         stop_metrics = self._serve_metrics()
         try:
-            return await self._run(duration_secs)
+            status = await self._run(duration_secs)
+            if status in (Exit.KILLED, Exit.KILLED_UNPROVED) and stop_metrics is not None:
+                await self._linger()
+            return status
         finally:
-            stop_metrics()
+            if stop_metrics is not None:
+                stop_metrics()
 
-    def _serve_metrics(self) -> Callable[[], None]:
+    async def _linger(self) -> None:
+        """Go on serving metrics after a kill, so that an alert can fire; a signal ends it."""
+        loop = asyncio.get_running_loop()
+        told = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, told.set)
+        secs = self._config.monitoring.metrics_linger_secs
+        self._say(f"metrics   served for {secs:g} s more; Ctrl-C leaves at once")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(secs):
+                await told.wait()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    def _serve_metrics(self) -> Callable[[], None] | None:
         monitoring = self._config.monitoring
         if not monitoring.enable_http_metrics or monitoring.metrics_port == 0:
-            return lambda: None
+            return None
         try:
             return self._metrics.serve(monitoring.metrics_host, monitoring.metrics_port)
         except ConfigError as error:
@@ -169,7 +206,7 @@ class Runner:
             # Nobody asked for just this port: another run may have it.
             fields = {"reason": str(error).replace("\n", " ")}
             telemetry.write(Notice(Level.WARN, "No metrics are served", fields))
-            return lambda: None
+            return None
 
     async def _run(self, duration_secs: float | None) -> Exit:
         loop = asyncio.get_running_loop()
@@ -264,9 +301,10 @@ class Runner:
     # The turn: everything that has arrived -> one decision -> what is to be written.
 
     async def _turn(self) -> None:
-        session, engine = self._session, self._engine
+        session, engine, metrics = self._session, self._engine, self._metrics
+        began_ns = now_ns = time.monotonic_ns()
+        has_written = False
         for _ in range(TURNS_MAX):
-            now_ns = time.monotonic_ns()
             batch = session.take_batch()
             if self._injected:
                 batch = Batch(batch.rows, (*batch.private, *self._injected))
@@ -283,8 +321,10 @@ class Runner:
                 sent_ms = wall_ms()
                 self._state.reserve_nonce(max(sent_ms, self._nonces.high_water) + len(allowed))
                 session.send(allowed, now_ns, sent_ms)
+                has_written = True
             if not (self._injected or session.has_batch):
                 break
+            now_ns = time.monotonic_ns()
         for item in session.take_outbox():
             match item:
                 case Frame(text):
@@ -296,6 +336,10 @@ class Runner:
                 case Reopen(reason):
                     telemetry.write(Notice(Level.WARN, "Reconnecting", {"reason": reason}))
                     await self._client.close_socket()
+        took_ms = (time.monotonic_ns() - began_ns) * 1e-6
+        metrics.steps.observe(took_ms)
+        if has_written:
+            metrics.cycles.observe(took_ms)
         for notice in (*engine.take_notices(), *session.take_notices()):
             telemetry.write(notice)
         if engine.latch is not None and not self._is_latched:
@@ -329,7 +373,7 @@ class Runner:
 
     def _save(self) -> None:
         snapshot = self._engine.snapshot()
-        self._metrics.show(snapshot)
+        self._metrics.show(snapshot, budget_remaining=self._budget.remaining)
         self._state.write_view(
             view(
                 snapshot,

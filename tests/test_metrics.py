@@ -67,7 +67,17 @@ def test_each_figure_is_the_engines_in_the_operators_unit():
         ),
         estimates=evolve(
             plain.estimates,
+            mid=1_000_500.0,
             fair_price=1_000_500.0,
+            microprice_deviation_bps=0.5,
+            book_imbalance=0.15,
+            flow_imbalance=-0.08,
+            beta_book=0.003,
+            beta_flow=0.002,
+            volatility_regime=1,
+            cascade_severity=0.15,
+            funding_rate_hourly=1.25e-5,
+            open_interest=30_000.0,
             volatility=1.5,
             kappa_per_bps=0.852,
             jump_ratio=1.2,
@@ -79,9 +89,10 @@ def test_each_figure_is_the_engines_in_the_operators_unit():
     )
     metrics = Metrics(BTC)
 
-    metrics.show(known)
+    metrics.cycles.observe(15.0)
+    metrics.show(known, budget_remaining=9_000.0)
 
-    shown = {family.name: family.samples[0].value for family in metrics.collect()}
+    shown = {f.name: f.samples[0].value for f in metrics.collect() if f.samples}
     expected = {
         "mm_position": -0.0025,
         "mm_max_position": 0.01,
@@ -92,6 +103,21 @@ def test_each_figure_is_the_engines_in_the_operators_unit():
         "mm_peak_pnl": 7.0,
         "mm_drawdown_pct": 0.02,
         "mm_mid_price": 100_050.0,
+        "mm_fair_price": 100_050.0,
+        "mm_microprice_deviation_bps": 0.5,
+        "mm_book_imbalance": 0.15,
+        "mm_flow_imbalance": -0.08,
+        "mm_beta_book": 0.003,
+        "mm_beta_flow": 0.002,
+        "mm_volatility_regime": 1.0,
+        "mm_cascade_severity": 0.15,
+        "mm_funding_rate_hourly": 1.25e-5,
+        "mm_open_interest": 30_000.0,
+        "mm_orders_live": 0.0,
+        "mm_leverage": 0.0,
+        "mm_warmup_secs_to_go": math.inf,
+        "mm_action_budget_remaining": 9_000.0,
+        "mm_quote_cycle_latency_ms": 15.0,
         "mm_spread_bps": 8.5,
         "mm_quoted_spread_bps": 9.995,
         "mm_sigma": 0.00015,
@@ -103,15 +129,45 @@ def test_each_figure_is_the_engines_in_the_operators_unit():
         "mm_orders_placed": 9.0,
         "mm_orders_filled": 3.0,
         "mm_orders_refused": 0.0,
+        "mm_orders_canceled": 0.0,
+        "mm_orders_denied": 0.0,
+        "mm_orders_unknown": 0.0,
+        "mm_foreign_fills": 0.0,
+        "mm_decisions": 0.0,
         "mm_disconnects": 4.0,
     }
-    assert shown == pytest.approx(expected, rel=1e-4)
+    assert {name: shown[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+    plain_names = {name for name, _, _ in (*GAUGES, *COUNTERS)}
+    assert plain_names <= expected.keys(), "a metric whose unit nobody checks"
+
+
+def test_latencies_are_counted_by_size():
+    """A bucket holds everything up to its bound, the last one all."""
+    metrics = Metrics(BTC)
+    for ms in (0.01, 0.02, 0.3, 7.0, 9_999.0):
+        metrics.steps.observe(ms)
+
+    buckets = dict(metrics.steps.buckets())
+
+    assert (buckets["0.02"], buckets["0.5"], buckets["10"]) == (2.0, 3.0, 4.0)
+    assert buckets["500"] == 4.0
+    assert buckets["+Inf"] == 5.0
+    assert metrics.steps.sum_ms == pytest.approx(10_006.33)
+
+
+def test_mode_markouts_and_refusals_have_labels(metrics):
+    """Exactly one mode is 1; the reason is a label, not a name."""
+    samples = [sample for family in metrics.collect() for sample in family.samples]
+
+    modes = {s.labels["mode"]: s.value for s in samples if s.name == "mm_mode"}
+    assert modes["syncing"] == 1.0
+    assert sum(modes.values()) == 1.0
 
 
 def test_nothing_is_shown_before_there_is_something(metrics):
     """A figure that nobody measured is not a zero."""
     assert list(Metrics(BTC).collect()) == []
-    shown = {family.name: family.samples[0].value for family in metrics.collect()}
+    shown = {f.name: f.samples[0].value for f in metrics.collect() if f.samples}
     assert math.isnan(shown["mm_mid_price"])
 
 

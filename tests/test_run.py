@@ -3,9 +3,10 @@
 import gzip
 import re
 import signal
+import urllib.request
 
 import pytest
-from processes import KEY, Desk
+from processes import KEY, Desk, free_port
 
 # Venue time runs faster than the clock, so that minutes of a market pass in seconds.
 FAST = ("--speed", "10")
@@ -138,9 +139,16 @@ def test_a_kill_latches_until_the_operator_clears_it(desk):
     """A supervisor's restart must not quote again after a kill."""
     exchange = desk.exchange(*FAST)
     config = desk.folder / "mm.toml"
-    config.write_text("[risk]\nmax_daily_loss_usd = 0.001\n")
+    port = free_port()
+    config.write_text(
+        "[risk]\nmax_daily_loss_usd = 0.001\n"
+        f"[monitoring]\nmetrics_port = {port}\nmetrics_linger_secs = 3\n"
+    )
     run = desk.run("-c", str(config), "--asset", "WLFI")
 
+    run.wait_for("metrics   served for 3 s more")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+        assert 'mm_kill_switch_triggered{asset="WLFI"} 1.0' in answer.read().decode()
     assert run.wait() == 10, run.output()
     assert "KILL SWITCH TRIGGERED" in run.output()
     assert desk.open_orders() == []
