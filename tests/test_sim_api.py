@@ -362,6 +362,19 @@ def test_the_page_s_data_are_those_of_its_parts(venue):
     assert page["user"] == ALICE
 
 
+def test_a_referral_code_takes_volume_first(venue):
+    """What is still missing of 10000 USDC is told, then that a code can be made."""
+    assert venue.info("referral", ALICE)["referrerState"] == {
+        "stage": "needToTrade",
+        "data": {"required": "8999.5"},
+    }
+    venue.market.book(venue.soon(), [("2000", "9")], [("2001", "9")])
+    venue.step()
+    venue.place(ALICE, wire("A", "2000", "4.6", "Ioc"))
+
+    assert venue.info("referral", ALICE)["referrerState"] == {"stage": "needToCreateCode"}
+
+
 def test_a_margin_table_is_found_by_its_number(venue):
     """Numbers below 50 are tables of one tier, listed or not."""
     for leverage in (25, 3):
@@ -369,3 +382,47 @@ def test_a_margin_table_is_found_by_its_number(venue):
             {"lowerBound": "0.0", "maxLeverage": leverage}
         ]
     assert venue.info("marginTable", id=77) is None
+
+
+# Hostile input
+
+FIELDS_OF_REQUESTS = {
+    "user": ALICE,
+    "coin": "ETH",
+    "oid": 1,
+    "id": 25,
+    "startTime": 0,
+    "endTime": START_MS * 2,
+    "builder": BOB,
+    "dex": "",
+    "nSigFigs": 5,
+    "mantissa": 2,
+    "aggregateByTime": True,
+    "reversed": True,
+    "req": {"coin": "ETH", "interval": "1m", "startTime": 0},
+}
+STRANGE = (
+    None, True, -1, 0, 1.5, 10**30, -(10**30), 1e308, "", "x", "0x", "\0", "é" * 50, "0" * 5_000,
+    [], {}, [[]], {"coin": []}, {"coin": "ETH", "interval": {}, "startTime": 0},
+    {"coin": "ETH", "interval": "1m", "startTime": "0"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(HANDLERS))
+def test_no_value_in_any_field_of_a_request_is_more_than_refused(venue, kind):
+    """What cannot be read is the contract's breach, never an error of ours."""
+    for name in FIELDS_OF_REQUESTS:
+        for value in STRANGE:
+            request = {"type": kind, **FIELDS_OF_REQUESTS, name: value}
+            try:
+                reply = venue.exchange.info(request)
+            except (WireError, AggregationError):
+                continue
+            json.dumps(reply, allow_nan=False)
+    for name in FIELDS_OF_REQUESTS:
+        request = {"type": kind, **FIELDS_OF_REQUESTS}
+        del request[name]
+        try:
+            venue.exchange.info(request)
+        except (WireError, AggregationError):
+            continue

@@ -248,3 +248,22 @@ def test_the_pages_data_names_the_unnamed_agent():
     assert data["userState"]["agentAddress"] == agent
     assert data["userState"]["cumLedger"] == "10000.0"
     assert data["perpDexStates"] == [{"totalVaultEquity": "0.0"}]
+
+
+STRANGE = (None, True, -1, 7, 1.5, 10**30, "", "x", "0x", "\0", "é", [], {}, [[]])
+
+
+@pytest.mark.parametrize("kind", sorted(FIELDS))
+def test_no_value_in_a_subscription_is_more_than_refused(kind):
+    """Unreadable, invalid, or served: nothing else can come of what a client sends."""
+    venue = Venue()
+    feeds = Feeds(venue.exchange)
+    whole = {"type": kind, "user": ALICE, "coin": "ETH", "interval": "1m", "dex": ""}
+    for name in {**whole, **FIELDS[kind]}:
+        for value in STRANGE:
+            try:
+                subscription = read_subscription({**whole, name: value})
+            except WireError:
+                continue
+            if feeds.is_valid(subscription):
+                feeds.first_frame(subscription)

@@ -341,6 +341,15 @@ def test_errors_of_the_socket_have_the_exchange_s_texts():
                 else:
                     frame = await next_frame(ws, "error")
                     assert frame["data"] == word + ': {"type":"bbo","coin":"ETH"}'
+            await subscribe(ws, type="l2Book", coin="ETH")
+            await next_frame(ws, "l2Book")
+            book = '{"type":"l2Book","coin":"ETH","nSigFigs":null,"mantissa":null,"fast":false}'
+            for method, word in (("subscribe", "subscribed"), ("unsubscribe", None)):
+                asked = {"fast": False, "mantissa": None, "coin": "ETH", "type": "l2Book"}
+                await ws.send_json({"method": method, "subscription": asked})
+                frame = await next_frame(ws, "error" if word else "subscriptionResponse")
+                if word:
+                    assert frame["data"] == f"Already {word}: {book}"
             await ws.send_json({"method": "subscribe", "subscription": {**bbo, "coin": "NOPE"}})
             frame = await next_frame(ws, "error")
             assert frame["data"] == 'Invalid subscription {"type":"bbo","coin":"NOPE"}'

@@ -151,8 +151,8 @@ def referral(venue: "Exchange", request: Request) -> Any:
     rewards = {"unclaimedRewards": "0.0", "claimedRewards": "0.0", "builderRewards": "0.0"}
     state: dict[str, Any] = {"stage": "needToCreateCode"}
     if volume < rules.REFERRER_VOLUME:
-        required = shapes.usd_text(rules.REFERRER_VOLUME)
-        state = {"stage": "needToTrade", "data": {"required": required}}
+        missing = shapes.usd_text(rules.REFERRER_VOLUME - volume)
+        state = {"stage": "needToTrade", "data": {"required": missing}}
     return {
         "referredBy": None,
         "cumVlm": shapes.usd_text(volume),
