@@ -184,10 +184,15 @@ _HOMES = {
         "hourly_funding_rate",
     ),
     "_core.markouts": ("MarkoutStream",),
+    "backtesting": (
+        "Result",
+        "backtest",
+    ),
     "recordings": (
         "Recording",
         "open_recordings",
     ),
+    "sim.latency": ("Latency",),
     "config": ("Config",),
     "instrument": ("Instrument",),
 }

@@ -67,6 +67,12 @@ from hypermm._core.regime import (
 from hypermm._core.regression import (
     FairPriceStream as FairPriceStream,
 )
+from hypermm.backtesting import (
+    Result as Result,
+)
+from hypermm.backtesting import (
+    backtest as backtest,
+)
 from hypermm.config import (
     Config as Config,
 )
@@ -402,4 +408,7 @@ from hypermm.recordings import (
 )
 from hypermm.recordings import (
     open_recordings as open_recordings,
+)
+from hypermm.sim.latency import (
+    Latency as Latency,
 )

@@ -184,4 +184,4 @@ def test_a_backtest_prints_its_figures(capsys):
     assert status_of("backtest", "--asset", "WLFI", "--duration", "60s", "--seed", "3") == 0
     shown = capsys.readouterr().out
     assert "digest" in shown
-    assert "refused     none" in shown
+    assert "refused       none" in shown

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from hypermm import backtest, config
+from hypermm import config
 from hypermm._core.rows import Rows
+from hypermm.backtesting import Result, backtest
 from hypermm.engine import Mode
 from hypermm.gate import Gate
 from hypermm.messages import Order, PlaceOrders, ReadFailed, Side, StopRequested, UpdateLeverage
@@ -168,8 +169,8 @@ def ladders_shown(settings: config.Config) -> int:
     return Scenario(settings).quote().events().count("Calculated ladder")
 
 
-def traded(settings: config.Config, coin: str | None = None) -> backtest.Result:
-    return backtest.run(settings, open_market("synthetic", seed=1), coin=coin, duration_secs=90.0)
+def traded(settings: config.Config, coin: str | None = None) -> Result:
+    return backtest(open_market("synthetic", seed=1), settings, coin=coin, duration_secs=90.0)
 
 
 def digest(settings: config.Config) -> str:

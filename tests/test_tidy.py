@@ -27,7 +27,17 @@ FLOORS = [
         "view",
         "credentials",
     },
-    {"backtest", "runner", "embedded", "start", "status", "cancel", "rehearsal", "consequences"},
+    {
+        "backtesting",
+        "report",
+        "runner",
+        "embedded",
+        "start",
+        "status",
+        "cancel",
+        "rehearsal",
+        "consequences",
+    },
     {"cli", "__main__"},
 ]
 # Only `sim` and `recordings` look sideways on floor 4: at the exchange's own wire.

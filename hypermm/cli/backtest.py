@@ -1,29 +1,70 @@
 """The command `backtest`."""
 
 import argparse
+import json
+import re
+import sys
 
 from hypermm.cli.options import DEFAULT_SEED, load_config, say, seed
+from hypermm.errors import shown
 
 HELP = "run the engine on a market in virtual time"
+LATENCY_MODELS = ("constant", "lognormal", "recorded")
+
+
+def latencies(text: str) -> tuple[float, float, float]:
+    """Read one delay in ms, or those of orders, replies and data."""
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?(,[0-9]{1,5}(\.[0-9]{1,3})?){0,2}", text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not MS or ORDER,REPLY,DATA in ms")
+    given = [float(one) for one in text.split(",")]
+    order, reply, data = given if len(given) == 3 else (given[0], given[-1], given[-1])
+    return order, reply, data
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     add = parser.add_argument
-    add("path", nargs="?", default="synthetic", metavar="MARKET", help="as for exchange --market")
-    add("--seed", type=seed, default=DEFAULT_SEED, help="seed of market and latencies")
+    add(
+        "path", nargs="?", default="synthetic", metavar="PATH",
+        help="a recording (file or folder), synthetic, or synthetic:COIN",
+    )  # fmt: skip
+    add("--seed", type=seed, default=DEFAULT_SEED, help="seed of market, ids and drawn latencies")
+    add("--json", action="store_true", help="print the result as JSON, the fills with it")
+    add(
+        "--latency", type=latencies, default=(50.0, 50.0, 50.0), metavar="MS",
+        help="one-way delay, or ORDER,REPLY,DATA (default: 50)",
+    )  # fmt: skip
+    add(
+        "--latency-model", choices=LATENCY_MODELS, default="constant",
+        help="constant; lognormal around these medians; recorded: the recorder's lags on top",
+    )  # fmt: skip
+    add("--keep-gaps", action="store_true", help="play a recording's silences as a dead feed")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the engine on a market in virtual time and print what it did. Sends nothing."""
-    from hypermm import backtest as virtual
+    from hypermm.backtesting import backtest
+    from hypermm.sim.latency import Latency
     from hypermm.sim.market import open_market
 
     settings, _ = load_config(args)
-    markets = open_market(args.path, args.seed, loop=False, announce=say)
-    result = virtual.run(
-        settings, markets, coin=settings.trading.asset, seed=args.seed,
+
+    def note(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    announce = note if args.json else say
+    order_ms, reply_ms, data_ms = args.latency
+    result = backtest(
+        open_market(args.path, args.seed, loop=False, announce=announce),
+        settings,
+        coin=vars(args).get("trading.asset"),
+        seed=args.seed,
         duration_secs=vars(args).get("duration"),
-    )  # fmt: skip
-    print(result)
+        latency=Latency(
+            order_ms=order_ms, reply_ms=reply_ms, data_ms=data_ms, model=args.latency_model
+        ),
+        keep_gaps=args.keep_gaps,
+        shows_progress=True,
+    )
+    print(json.dumps(result.to_dict()) if args.json else result)
     return 0

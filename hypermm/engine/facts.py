@@ -14,7 +14,7 @@ from hypermm.engine.sides import FILLS_MAX, PAUSE_NS, SidePause
 from hypermm.engine.sizes import LotCap, Sizes
 from hypermm.engine.snapshot import Counters, Snapshot
 from hypermm.engine.voice import Voice
-from hypermm.estimators import Estimators
+from hypermm.estimators import Estimates, Estimators
 from hypermm.instrument import Instrument
 from hypermm.ledger import DayFigures, Ledger
 from hypermm.markouts import Markouts
@@ -137,6 +137,16 @@ class Facts:
     def latch(self) -> Latch | None:
         """The kill that has to outlive this process; None if there was none."""
         return self._latch
+
+    @property
+    def estimates(self) -> Estimates:
+        """What is known of the market, as of the last step."""
+        return self._estimates
+
+    @property
+    def position_limit(self) -> int:
+        """Limit of the position in lots; 0 before it is settled."""
+        return self._sizes.position if self._sizes is not None else 0
 
     def take_notices(self) -> list[Notice]:
         """Return the facts since the last call, oldest first."""

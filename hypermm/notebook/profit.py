@@ -116,8 +116,8 @@ def split_profit(
         spread=_exact(sizes, now, paid),
         adverse=_exact(sizes, later, now),
         inventory=fsum([held * end, -held * start, *(sizes * end), *(-sizes * later)]),
-        fees=-fsum(costs),
-        funding=-fsum(payments),
+        fees=0.0 - fsum(costs),
+        funding=0.0 - fsum(payments),
         total=fsum(
             [*(-sizes * paid), *(-costs), *(-payments), *(sizes * end), held * end, -held * start]
         ),

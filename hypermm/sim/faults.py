@@ -22,7 +22,8 @@ from hypermm.messages import Action, Batch, Notice, StopRequested
 from hypermm.sim.accounts import Agent
 from hypermm.sim.exchange import Exchange
 from hypermm.sim.faulty_link import FaultyLink
-from hypermm.sim.link import NS_PER_MS, Bot, Latency, Truth
+from hypermm.sim.latency import Latency
+from hypermm.sim.link import NS_PER_MS, Bot, Truth
 from hypermm.sim.orders import VenueOrder
 from hypermm.sim.trouble import (
     INSTRUMENT,

@@ -44,6 +44,7 @@ from hypermm.messages import (
     UpdateLeverage,
 )
 from hypermm.sim.exchange import Block, Exchange
+from hypermm.sim.latency import Latency, delays
 from hypermm.sim.market import SNAPSHOT_TRADES, join
 from hypermm.sim.shapes import fill_shape, update_shape
 
@@ -52,15 +53,6 @@ NS_PER_SEC: Final = 1_000_000_000
 SNAPSHOT_FILLS: Final = 100  # shown when the fill stream opens
 SAME_INSTANT_STEPS_MAX: Final = 50  # an engine that answers itself for ever is a defect
 BUDGET_POLL_NS: Final = 60 * NS_PER_SEC  # how often the exchange's own count is taken over
-
-
-@frozen(kw_only=True)
-class Latency:
-    """One-way delays, ms: the reply's comes on top of the block that holds the action."""
-
-    order_ms: float = 50.0
-    reply_ms: float = 50.0
-    data_ms: float = 50.0
 
 
 class Kind(IntEnum):
@@ -116,7 +108,11 @@ class Link:
     account, signer : str
         Addresses: whose orders, and who signs them.
     latency : Latency
-        One-way delays.
+        One-way delays. What goes one way keeps its order: nothing overtakes on a connection.
+    seed : int
+        Of delays that are drawn.
+    outages : sequence of (int, int)
+        Virtual times (start, end) in ns at whose blocks the public feed is dead.
     """
 
     def __init__(
@@ -127,6 +123,8 @@ class Link:
         account: str,
         signer: str,
         latency: Latency,
+        seed: int = 0,
+        outages: Sequence[tuple[int, int]] = (),
     ) -> None:
         self.exchange = exchange
         self.instrument = instrument
@@ -139,6 +137,9 @@ class Link:
         self.landing: dict[int, Request] = {}  # handed to the exchange, waiting for its block
         self._heap: list[tuple[int, int, Kind, Any]] = []
         self._sequence = 0
+        self._delay = delays(latency, seed)
+        self._newest_due_ns = {Kind.REQUEST: 0, Kind.REPLY: 0}  # what comes in shares one
+        self._outages = tuple(outages)
 
     @property
     def wall_ms(self) -> int:
@@ -193,7 +194,11 @@ class Link:
 
     def carry(self, kind: Kind, delay_ms: float, value: Any) -> None:
         """Deliver `value` after a delay. Two things with one due time keep their order."""
-        self._push(kind, self.now_ns + int(delay_ms * NS_PER_MS), value)
+        due_ns = self.now_ns + self._delay(delay_ms, self.now_ns)
+        if self.latency.model != "constant":  # whose delays differ only by kind
+            way = Kind.REQUEST if kind is Kind.REQUEST else Kind.REPLY
+            due_ns = self._newest_due_ns[way] = max(due_ns, self._newest_due_ns[way])
+        self._push(kind, due_ns, value)
 
     def _push(self, kind: Kind, due_ns: int, value: Any) -> None:
         self._sequence += 1
@@ -223,6 +228,10 @@ class Link:
                     if self.open.pop(action.id, None) is not None:
                         private.append(lost(action, reason))
         return rows, private, truths
+
+    @property
+    def _is_out(self) -> bool:
+        return any(start < self.now_ns < end for start, end in self._outages)
 
     def _blocks(self) -> Sequence[Block]:
         """Let the exchange make the blocks that are due."""
@@ -263,7 +272,7 @@ class Link:
             for fill in fills:
                 self.carry(Kind.USER, self.latency.data_ms, fill)
         rows = block.rows.get(self.instrument.coin)
-        if rows is not None:
+        if rows is not None and not self._is_out:
             self.carry(Kind.ROWS, self.latency.data_ms, rows)
         return Truth(block, fills, tuple(replies))
 

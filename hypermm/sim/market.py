@@ -67,6 +67,7 @@ class RecordedMarket:
         is_known = array["flags"] & SNAPSHOT > 0
         before = Rows(array[is_known & (array["exch_ns"] < 0)][-SNAPSHOT_TRADES:])
         array = array[~is_known]
+        self.recording = recording
         self.instrument = recording.instrument
         self.snapshot_trades = before
         self._first_pass = array
