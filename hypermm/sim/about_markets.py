@@ -6,7 +6,7 @@ from hypermm.errors import WireError
 from hypermm.messages import Side
 from hypermm.sim import about_spot, ask, rules, shapes
 from hypermm.sim.ask import Request
-from hypermm.sim.candles import INTERVALS_MS, aggregate
+from hypermm.sim.candles import CANDLES_SHOWN, INTERVALS_MS, aggregate
 from hypermm.sim.listing import Listing
 from hypermm.sim.matching import Level
 
@@ -116,7 +116,7 @@ def candles(venue: "Exchange", request: Request) -> Any:
         return []
     return [
         shapes.candle_shape(listing, interval, end, candle)
-        for candle, end in aggregate(listing.candles, interval)
+        for candle, end in [*aggregate(listing.candles, interval)][-CANDLES_SHOWN:]
         if start_ms <= candle.start_ms <= end_ms
     ]
 

@@ -21,7 +21,7 @@ from hypermm.sim import (
     shapes,
     told,
 )
-from hypermm.sim.candles import INTERVALS_MS, aggregate
+from hypermm.sim.candles import INTERVALS_MS, Running
 from hypermm.sim.json_text import dumps
 from hypermm.sim.listing import Listing
 from hypermm.sim.subscriptions import Json, Subscription
@@ -61,6 +61,7 @@ class Feeds:
         self._exchange = exchange
         self._due_ms: dict[Subscription, int] = {}  # of those that are pushed by the clock
         self._asset_data: dict[Subscription, Json] = {}
+        self._candles: dict[tuple[str, str], Running] = {}  # by coin and interval
         self._prices: Json = {}  # what `fastAssetCtxs` told last
         self._first: dict[str, Callable[[Json], Any]] = {
             "activeAssetCtx": self._context,
@@ -175,11 +176,9 @@ class Feeds:
 
     def _candle(self, fields: Json) -> Json | None:
         listing, interval = self._listing(fields), fields["interval"]
-        minutes = list(listing.candles)[-INTERVALS_MS[interval] // 60_000 :]
-        last = None
-        for last in aggregate(minutes, interval):  # noqa: B007 - only the last is wanted
-            pass
-        return shapes.candle_shape(listing, interval, last[1], last[0]) if last else None
+        running = self._candles.setdefault((listing.coin, interval), Running(interval))
+        found = running.read(listing.candles)
+        return shapes.candle_shape(listing, interval, found[1], found[0]) if found else None
 
     def _book(self, fields: Json) -> Json:
         if fields["coin"] == about_spot.PAIR:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from hypermm.sim.rules import Rules
 
 TRADES_KEPT = 500
-CANDLES_KEPT = 5_000
 MINUTE_MS = 60_000
+MINUTES_KEPT = 31 * 24 * 60  # of candles: the longest interval is a month
 ORACLE_SECS = 60.0  # time constant of the oracle where the market gives none
 CONTEXT_UNITS = 10**12
 BASE_FUNDING = 12_500_000  # hourly, in 1e-12: 0.0000125
@@ -88,7 +88,7 @@ class Listing:
         self.traded_lots = 0
         self.traded_notional = 0
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
-        self.candles: deque[Candle] = deque(maxlen=CANDLES_KEPT)
+        self.candles: deque[Candle] = deque(maxlen=MINUTES_KEPT)
         self.new_trades: list[Trade] = []
         self._has_own_oracle = False
         self._touch: tuple[Level | None, Level | None] = (None, None)
