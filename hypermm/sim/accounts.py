@@ -107,6 +107,7 @@ class Account:
     by_cloid: dict[str, VenueOrder] = field(factory=dict)  # the latest of each
     open_lots: dict[tuple[int, Side], int] = field(factory=dict)  # that may add, by asset and side
     fills: deque[UserFill] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
+    twap_fills: deque[UserFill] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
     ledger: list[tuple[int, str, int]] = field(factory=list)  # time, hash, deposited micro-USD
     agents: dict[str, Agent] = field(factory=dict)  # by name
     day_volume: dict[int, list[int]] = field(factory=dict)  # UTC day -> [taker, maker]
@@ -135,7 +136,7 @@ class Account:
         self, asset: int, *, oid: int | None = None, cloid: str | None = None
     ) -> VenueOrder | None:
         """Return the open order of this id in this market."""
-        order = self.orders.get(oid) if oid is not None else self.by_cloid.get(cloid or "")
+        order = self.history.get(oid) if oid is not None else self.by_cloid.get(cloid or "")
         if order is None or not order.is_open or order.listing.asset != asset:
             return None
         return order
@@ -146,9 +147,10 @@ class Account:
         self.reserve(order, order.remaining)
 
     def take_off(self, order: VenueOrder) -> None:
-        """Forget an order that rests no longer."""
-        del self.orders[order.oid]
-        self.reserve(order, -order.remaining)
+        """Forget an order that rests or waits no longer."""
+        self.orders.pop(order.oid, None)  # a child that waits for its parent is not among them
+        if order.is_resting:
+            self.reserve(order, -order.remaining)
 
     def reserve(self, order: VenueOrder, lots: int) -> None:
         """Count lots of a resting order towards the margin, or with a minus no more."""
@@ -161,7 +163,7 @@ class Account:
         return [
             order
             for order in self.orders.values()
-            if order.is_reduce_only and order.listing.asset == asset
+            if order.is_reduce_only and order.is_resting and order.listing.asset == asset
         ]
 
     # Positions and margin

@@ -1,12 +1,15 @@
 """Reads actions, has the desk execute them, and words the replies. Keeps the request budget."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from attrs import evolve
 
 from hypermm.hyperliquid.actions import (
     ApproveAgentAction,
     ApproveBuilderFeeAction,
     BatchModifyAction,
+    Builder,
     CancelAction,
     CancelByCloidAction,
     ExchangeAction,
@@ -14,6 +17,8 @@ from hypermm.hyperliquid.actions import (
     ModifyWire,
     NoopAction,
     OrderAction,
+    OrderWire,
+    Priority,
     ScheduleCancelAction,
     SetReferrerAction,
     UpdateIsolatedMarginAction,
@@ -110,29 +115,52 @@ class Clerk:
         if action.builder is not None:
             raise ActionRefusedError(refusals.BUILDER_FEE)
         try:
-            tickets = read_tickets(action.orders, self._listings, action.grouping)
+            tickets = self._read(action.orders, action.grouping, action.builder)
         except StaticRefusalError as error:
             return _statuses("order", [{"error": str(error)}])
-        return _statuses("order", [self._desk.place(account, ticket) for ticket in tickets])
+        is_family = action.grouping == "normalTpsl"
+        return _statuses("order", self._desk.place_batch(account, tickets, is_family=is_family))
+
+    def _read(
+        self,
+        orders: Sequence[OrderWire],
+        grouping: str | Priority = "na",
+        builder: Builder | None = None,
+    ) -> list[Ticket]:
+        return read_tickets(
+            orders,
+            self._listings,
+            self._rules,
+            grouping=grouping,
+            builder=builder,
+            is_post_only=self._desk.is_post_only,
+        )
 
     def _cancel(self, account: Account, action: CancelAction) -> Response:
         return _statuses(
             "cancel",
-            [self._cancel_one(account.find(wire.a, oid=wire.o), wire.a) for wire in action.cancels],
+            [
+                self._cancel_one(account.find(wire.a, oid=wire.o), wire.a, is_fast=action.f)
+                for wire in action.cancels
+            ],
         )
 
     def _cancel_by_cloid(self, account: Account, action: CancelByCloidAction) -> Response:
         return _statuses(
             "cancel",
             [
-                self._cancel_one(account.find(wire.asset, cloid=wire.cloid), wire.asset)
+                self._cancel_one(
+                    account.find(wire.asset, cloid=wire.cloid), wire.asset, is_fast=action.f
+                )
                 for wire in action.cancels
             ],
         )
 
-    def _cancel_one(self, order: VenueOrder | None, asset: int) -> Status:
+    def _cancel_one(self, order: VenueOrder | None, asset: int, *, is_fast: bool) -> Status:
         if order is None:
             return {"error": f"{refusals.NEVER_PLACED} asset={asset}"}
+        if is_fast and not order.is_resting:
+            return {"error": f"{refusals.FAST_CANCEL} asset={asset}"}
         self._desk.cancel(order)
         return "success"
 
@@ -146,7 +174,7 @@ class Clerk:
 
     def _batch_modify(self, account: Account, action: BatchModifyAction) -> Response:
         try:
-            tickets = read_tickets([modify.order for modify in action.modifies], self._listings)
+            tickets = self._read([modify.order for modify in action.modifies])
         except StaticRefusalError as error:
             return _statuses("order", [{"error": str(error)}])
         return _statuses(
@@ -165,35 +193,29 @@ class Clerk:
         if old is None or not old.is_open:
             if not always_place:
                 return {"error": refusals.MODIFY_GONE}
-            return self._desk.place(account, ticket)
+            return self._place_one(account, ticket)
         listing = ticket.listing
         if old.listing is not listing or old.side is not ticket.side:
             return {"error": refusals.MODIFY_INVALID}
         if not always_place:
             would_take = listing.book.crosses(ticket.side, ticket.price)
-            if ticket.is_immediate or (ticket.tif == "Gtc" and would_take):
+            if ticket.tif != "Alo" and (ticket.tif != "Gtc" or would_take):
                 return {"error": refusals.MODIFY_INVALID}
-            ticket = Ticket(
-                listing,
-                ticket.side,
-                ticket.price,
-                ticket.size,
-                "Alo",
-                ticket.is_reduce_only,
-                ticket.cloid,
-            )
+            ticket = evolve(ticket, tif="Alo")
         self._desk.cancel(old)
-        status = self._desk.place(account, ticket)
+        status = self._place_one(account, ticket)
         if isinstance(status, dict) and "error" in status:
             return {"error": refusals.modify_failed(str(status["error"]))}
+        return status
+
+    def _place_one(self, account: Account, ticket: Ticket) -> Status:
+        (status,) = self._desk.place_batch(account, [ticket])
         return status
 
     # Dead man's switch
 
     def _schedule_cancel(self, account: Account, action: ScheduleCancelAction) -> Response:
-        settings.schedule_cancel(
-            account, action, self._desk.now_ms, self._rules.schedule_cancel_volume
-        )
+        settings.schedule_cancel(account, action, self._desk.now_ms, self._rules)
         return DEFAULT
 
     def fire_scheduled_cancels(self) -> None:
@@ -207,7 +229,12 @@ class Clerk:
             today = now_ms // rules.DAY_MS
             account.scheduled_cancels = (today, firings + 1 if day == today else 1)
             for order in list(account.orders.values()):
-                self._desk.cancel(order, "scheduledCancel")
+                is_spared = (self._rules.does_schedule_spare_triggers and not order.is_resting) or (
+                    self._rules.does_schedule_spare_dexs and order.listing.instrument.dex
+                )
+                if order.is_open and not is_spared:
+                    is_told = self._rules.is_scheduled_cancel_told
+                    self._desk.cancel(order, "scheduledCancel", is_told=is_told)
 
     # Account
 

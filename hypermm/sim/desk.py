@@ -4,15 +4,18 @@ The desk changes books and accounts and writes down what their owners have to be
 neither requests nor blocks: `now_ms`, the block's time, is set by whoever runs it.
 """
 
+from collections.abc import Sequence
+
 from hypermm.messages import Side
-from hypermm.sim import refusals
+from hypermm.sim import checks, refusals
 from hypermm.sim.accounts import Account
 from hypermm.sim.listing import Listing
 from hypermm.sim.orders import OUTSIDE, Ids, OrderUpdate, Trade, UserFill, UserNews, VenueOrder
 from hypermm.sim.refusals import Refusal
-from hypermm.sim.rules import MIN_NOTIONAL, OPEN_ORDERS, fee, open_orders_max
+from hypermm.sim.rules import Rules, fee
 from hypermm.sim.shapes import price_text, size_text
-from hypermm.sim.tickets import Ticket
+from hypermm.sim.tickets import MARKET_TIFS, Ticket
+from hypermm.sim.triggers import Triggers
 
 Status = dict[str, object] | str  # an entry of a reply's `statuses`
 
@@ -20,8 +23,11 @@ Status = dict[str, object] | str  # an entry of a reply's `statuses`
 class Desk:
     """Executes orders on behalf of accounts and of the outside world."""
 
-    def __init__(self, ids: Ids) -> None:
+    def __init__(self, ids: Ids, rules: Rules) -> None:
         self.ids = ids
+        self._rules = rules
+        self.triggers = Triggers(self)
+        self.is_post_only = False  # nothing that takes is let in, as after an upgrade
         self.now_ms = 0
         self.action_hash = ""
         self.news: dict[str, UserNews] = {}
@@ -29,11 +35,12 @@ class Desk:
     def _news(self, account: Account) -> UserNews:
         return self.news.setdefault(account.address, UserNews())
 
-    def _note(self, order: VenueOrder, status: str) -> None:
-        """Give an order a state and tell its owner."""
+    def note(self, order: VenueOrder, status: str) -> None:
+        """Give an order a state, tell its owner, and let those that hang on it follow."""
         order.status = status
         order.status_ms = self.now_ms
         self._tell(order)
+        self.triggers.follow(order)
 
     def _tell(self, order: VenueOrder, *, remaining: int | None = None, status: str = "") -> None:
         left = order.remaining if remaining is None else remaining
@@ -42,16 +49,67 @@ class Desk:
 
     # Placing
 
-    def place(self, account: Account, ticket: Ticket) -> Status:
-        """Place an order; return its entry in the reply."""
-        listing = ticket.listing
+    def place_batch(
+        self, account: Account, tickets: Sequence[Ticket], *, is_family: bool = False
+    ) -> list[Status]:
+        """Place orders; return their entries in the reply.
+
+        The first of a family is the parent of the others. Take-profit and stop of one parent, or
+        of a whole position, cancel each other.
+        """
+        if is_family:
+            return self._place_family(account, tickets)
+        statuses, pair = [], []
+        for ticket in tickets:
+            order = self._new(account, ticket)
+            statuses.append(self.cloid_live if order is None else self.start(order))
+            if order is not None and order.is_position_tpsl and order.is_open:
+                pair.append(order)
+        _pair(pair)
+        return statuses
+
+    def _place_family(self, account: Account, tickets: Sequence[Ticket]) -> list[Status]:
+        orders = [self._new(account, ticket) for ticket in tickets]
+        parent = orders[0]
+        if parent is None:
+            return [self.cloid_live] * len(orders)
+        statuses: list[Status] = []
+        children = []
+        for child in orders[1:]:
+            refusal = None
+            if child is not None:
+                refusal = checks.waiting_refusal(child, parent.price, self._rules)
+            if child is None:
+                statuses.append(self.cloid_live)
+            elif refusal is not None:
+                statuses.append(self._refuse(child, refusal))
+            else:
+                statuses.append("waitingForFill")
+                children.append(child)
+                self._tell(child)
+        parent.children = tuple(children)
+        _pair(children)
+        first = self.start(parent)
+        if isinstance(first, dict) and "error" in first:
+            return [first, *(first if s == "waitingForFill" else s for s in statuses)]
+        if parent.status == "filled":
+            statuses = ["waitingForTrigger" if s == "waitingForFill" else s for s in statuses]
+        return [first, *statuses]
+
+    @property
+    def cloid_live(self) -> Status:
+        """The entry of an order whose client id another one holds."""
+        return {"error": self._rules.live_cloid_text}
+
+    def _new(self, account: Account, ticket: Ticket) -> VenueOrder | None:
+        """Make and remember an order; None if its client id belongs to a live one."""
         if ticket.cloid is not None:
             latest = account.by_cloid.get(ticket.cloid)
             if latest is not None and latest.is_open:
-                return {"error": refusals.CLOID_LIVE}
-        size = ticket.size
-        if ticket.is_reduce_only:  # never more than the position
-            size = min(size, self._closable(account, listing, ticket.side)) or size
+                return None
+        listing, size = ticket.listing, ticket.size
+        if ticket.is_reduce_only and ticket.trigger is None:  # never more than the position
+            size = min(size, checks.closable(account, listing, ticket.side)) or size
         order = VenueOrder(
             oid=self.ids.oid(),
             account=account,
@@ -64,84 +122,94 @@ class Desk:
             is_reduce_only=ticket.is_reduce_only,
             cloid=ticket.cloid,
             placed_ms=self.now_ms,
+            trigger=ticket.trigger,
+            is_position_tpsl=ticket.is_position_tpsl,
+            builder=ticket.builder,
         )
         account.remember(order)
-        refusal = self._refusal(account, order)
+        return order
+
+    def start(self, order: VenueOrder) -> Status:
+        """Take up a new order: let it wait for its trigger, or send it to the market."""
+        if order.trigger is None:
+            is_immediate = order.tif in MARKET_TIFS
+            return self.execute(order, order.price, is_immediate=is_immediate)
+        refusal = checks.waiting_refusal(order, None, self._rules)
         if refusal is not None:
             return self._refuse(order, refusal)
-        paid = 0
-        if ticket.tif != "Alo":
-            paid = self._take(order)
-            if order.filled == 0 and ticket.is_immediate:
-                return self._refuse(order, refusals.NO_MATCH)
-        self._tell(order, remaining=order.original, status="open")
-        if order.remaining > 0 and not ticket.is_immediate:
+        self._tell(order)
+        self.triggers.wait(order)
+        return "waitingForTrigger"
+
+    def execute(
+        self, order: VenueOrder, limit: int, *, is_immediate: bool, is_forced: bool = False
+    ) -> Status:
+        """Match an order up to a limit price and let the rest of it rest; say what came of it.
+
+        A forced order is the exchange's own doing: a market trigger, a slice of a TWAP.
+        """
+        refusal = checks.refusal(
+            order,
+            limit,
+            self._rules,
+            self.now_ms,
+            is_immediate=is_immediate,
+            is_forced=is_forced,
+        )
+        if refusal is not None:
+            return self._refuse(order, refusal)
+        start, paid = order.remaining, 0
+        if order.tif != "Alo":
+            paid = self._take(order, limit)
+            if order.remaining == start and is_immediate:
+                is_empty = order.listing.book.half(order.side.other).touch() is None
+                none = refusals.NO_LIQUIDITY if is_forced and is_empty else refusals.NO_MATCH
+                return self._refuse(order, none)
+        self._tell(order, remaining=start, status="open")
+        entry: dict[str, object] = {"oid": order.oid}
+        if order.remaining > 0 and not is_immediate:
             self._rest(order)
-            return {"resting": _named(order, {"oid": order.oid})}
-        self._note(order, "filled")
-        price = paid // order.filled  # cut, not rounded, to the market's decimals
+            if order.remaining == start or self._rules.does_partial_gtc_rest:
+                return {"resting": _named(order, entry)}
+        else:
+            self.note(order, "filled")
+        filled = start - order.remaining
+        price = paid // filled  # cut, not rounded, to the market's decimals
         done = {
-            "totalSz": size_text(listing, order.filled),
-            "avgPx": price_text(listing, price),
-            "oid": order.oid,
+            "totalSz": size_text(order.listing, filled),
+            "avgPx": price_text(order.listing, price),
+            **entry,
         }
         return {"filled": _named(order, done)}
 
-    @staticmethod
-    def _closable(account: Account, listing: Listing, side: Side) -> int:
-        """Return the lots of the position that an order to this side would close."""
-        return max(-account.position(listing).size * side, 0)
-
-    def _refusal(self, account: Account, order: VenueOrder) -> Refusal | None:
-        """Check an order against the state of account and market."""
-        listing, side = order.listing, order.side
-        closable = self._closable(account, listing, side)
-        if order.is_reduce_only and closable == 0:
-            return refusals.REDUCE_ONLY
-        closes_all = order.is_reduce_only and order.original == closable
-        if order.price * order.original < MIN_NOTIONAL and not closes_all:
-            return refusals.MIN_VALUE
-        is_crossing = listing.book.crosses(side, order.price)
-        if order.tif == "Alo" and is_crossing:
-            rule = listing.instrument
-            bid, ask = (
-                rule.print_price(level[0]) if level else "" for level in listing.book.touch()
-            )
-            return refusals.post_only(bid, ask)
-        if not order.is_reduce_only and not account.can_place(listing, order.original * side):
-            return refusals.MARGIN
-        if order.tif not in {"Ioc", "FrontendMarket"}:
-            resting = len(account.orders)
-            if resting >= open_orders_max(account.volume) or (
-                order.is_reduce_only and resting >= OPEN_ORDERS
-            ):
-                return refusals.TOO_MANY_ORDERS
-        return None
-
     def _refuse(self, order: VenueOrder, refusal: Refusal) -> Status:
-        self._note(order, refusal.status)
+        self.note(order, refusal.status)
         return {"error": refusal.on(order.listing.asset)}
 
     def _rest(self, order: VenueOrder) -> None:
         order.status = "open"
         order.status_ms = self.now_ms
-        order.account.rest(order)
         order.listing.book.half(order.side).add(order)
+        order.account.rest(order)
         if order.is_reduce_only:
             self._trim_reduce_only(order.account, order.listing)
 
     # Cancelling
 
-    def cancel(self, order: VenueOrder, status: str = "canceled") -> None:
-        """Take a resting order out of the book."""
-        order.listing.book.half(order.side).remove(order)
+    def cancel(self, order: VenueOrder, status: str = "canceled", *, is_told: bool = True) -> None:
+        """End an open order; the user is told of one that was not his doing."""
         order.account.take_off(order)
-        if status != "canceled":
+        if order.is_resting:
+            order.listing.book.half(order.side).remove(order)
+        else:
+            self.triggers.drop(order)
+        if status != "canceled" and is_told:
             self._news(order.account).cancels.append(order)
-        self._note(order, status)
+        self.note(order, status)
 
     def _trim_reduce_only(self, account: Account, listing: Listing) -> None:
         """Cancel resting reduce-only orders, older first, that exceed the position together."""
+        self.triggers.follow_position(account, listing)
         orders = account.reduce_only(listing.asset)
         if not orders:
             return
@@ -155,14 +223,14 @@ class Desk:
 
     # Matching
 
-    def _take(self, taker: VenueOrder) -> int:
+    def _take(self, taker: VenueOrder, limit: int) -> int:
         """Match an order of a user with what rests; return price times size, summed."""
         listing, side = taker.listing, taker.side
         half = listing.book.half(side.other)
         paid = 0
         while taker.remaining > 0:
             piece = half.next_piece()
-            if piece is None or (piece.price - taker.price) * side > 0:
+            if piece is None or (piece.price - limit) * side > 0:
                 break
             maker = piece.order
             size = min(taker.remaining, piece.size)
@@ -174,7 +242,7 @@ class Desk:
                 if size == 0:
                     continue
             if taker.is_reduce_only:
-                size = min(size, self._closable(taker.account, listing, side))
+                size = min(size, checks.closable(taker.account, listing, side))
                 if size == 0:
                     break
             paid += size * piece.price
@@ -188,7 +256,7 @@ class Desk:
         account, listing, side = maker.account, maker.listing, maker.side
         size = maker.remaining
         if maker.is_reduce_only:
-            size = min(size, self._closable(account, listing, side))
+            size = min(size, checks.closable(account, listing, side))
             if size == 0:
                 self.cancel(maker, "reduceOnlyCanceled")
         elif not account.can_hold(listing, size * side):
@@ -274,7 +342,9 @@ class Desk:
         if maker is not None:
             if maker.remaining == 0:
                 maker.account.take_off(maker)
-                self._note(maker, "filled")
+                self.note(maker, "filled")
+            elif self._rules.are_partial_fills_updates:
+                self._tell(maker)
             self._trim_reduce_only(maker.account, listing)
         if taker is not None:
             self._trim_reduce_only(taker.account, listing)
@@ -284,11 +354,14 @@ class Desk:
         position = account.position(listing)
         change = size * order.side
         start, direction = position.size, position.direction(change)
+        grown = abs(start + change) - abs(start)
+        if grown > 0:
+            listing.note_growth(self.now_ms, grown * price)
         if is_taker:
             order.remaining -= size
         else:
-            listing.book.half(order.side).reduce(order, size)
             account.reserve(order, -size)
+            listing.book.half(order.side).reduce(order, size)
         charged = fee(price * size, is_taker=is_taker)
         profit = account.trade(listing, change, price)
         account.cash -= charged
@@ -308,11 +381,23 @@ class Desk:
             is_taker,
             charged,
             tid,
+            twap_id=order.twap_id,
         )
+        news = self._news(account)
+        if order.twap_id is not None:
+            account.twap_fills.append(fill)
+            news.twap_fills.append(fill)
+            return
         account.fills.append(fill)
-        self._news(account).fills.append(fill)
+        news.fills.append(fill)
 
 
 def _named(order: VenueOrder, entry: dict[str, object]) -> dict[str, object]:
     """Add the cloid to an entry of a reply, if one was sent."""
     return entry if order.cloid is None else {**entry, "cloid": order.cloid}
+
+
+def _pair(orders: list[VenueOrder]) -> None:
+    """Let the fill of one cancel the others."""
+    for order in orders:
+        order.siblings = tuple(other for other in orders if other is not order)

@@ -21,6 +21,7 @@ from hypermm.hyperliquid.actions import (
     ModifyAction,
     OrderAction,
     OrderWire,
+    Priority,
     UserAction,
 )
 from hypermm.messages import Side
@@ -110,7 +111,7 @@ class Exchange:
         self.now_ms = start_ms
         self.accounts = Accounts()
         self._ids = Ids(seed)
-        self.desk = Desk(self._ids)
+        self.desk = Desk(self._ids, self.rules)
         self.dexs: list[str] = [""]
         self.listings: dict[int, Listing] = {}
         for market in markets:
@@ -228,6 +229,8 @@ class Exchange:
             self._execute(waiting, replies)
         for listing in self.listings.values():
             self._play(listing)
+        self.desk.triggers.fire()
+        classes[2].sort(key=lambda waiting: -_priority_fee(waiting[0].action))
         self._execute(classes[2], replies)
         rows: dict[str, Rows] = {}
         trades: dict[str, tuple[Trade, ...]] = {}
@@ -329,3 +332,10 @@ def _priority(action: ExchangeAction) -> int:
             return 0
     is_taking = any(order.t.limit is not None and order.t.limit.tif != "Alo" for order in orders)
     return 2 if is_taking else 0
+
+
+def _priority_fee(action: ExchangeAction) -> int:
+    """Return what an action pays to stand before others of its class, in 1e-8 of its value."""
+    if isinstance(action, OrderAction) and isinstance(action.grouping, Priority):
+        return action.grouping.p
+    return 0

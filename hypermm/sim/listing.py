@@ -90,6 +90,9 @@ class Listing:
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.candles: deque[Candle] = deque(maxlen=MINUTES_KEPT)
         self.new_trades: list[Trade] = []
+        self.is_halted = False
+        self.open_interest_cap = 0  # micro-USD at the mark; 0: none
+        self._growth = (0, 0)  # minute, micro-USD by which users' positions grew in it
         self._has_own_oracle = False
         self._touch: tuple[Level | None, Level | None] = (None, None)
         self._next_fast_ms = self._next_deep_ms = self._next_context_ms = start_ms
@@ -144,6 +147,23 @@ class Listing:
         candle.low = min(candle.low, trade.price)
         candle.volume += trade.size
         candle.count += 1
+
+    # Open interest
+
+    @property
+    def is_at_cap(self) -> bool:
+        """Whether the open interest has come to its cap."""
+        cap = self.open_interest_cap
+        return 0 < cap <= self.open_interest * self.mark_price
+
+    def note_growth(self, now_ms: int, notional: int) -> None:
+        """Count what a fill adds to a user's position."""
+        self._growth = (now_ms // MINUTE_MS, self.interest_growth(now_ms) + notional)
+
+    def interest_growth(self, now_ms: int) -> int:
+        """Return by how much users' positions grew in this minute, micro-USD."""
+        minute, notional = self._growth
+        return notional if minute == now_ms // MINUTE_MS else 0
 
     # Prices
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
+from hypermm.hyperliquid.actions import Builder
 from hypermm.messages import Side
 
 if TYPE_CHECKING:
@@ -13,15 +14,39 @@ if TYPE_CHECKING:
 
 NO_SLOT = -1  # of an order that stands in no book
 FIRST_OID = 570_000_000_000
+NO_HASH = "0x" + 64 * "0"  # of what no user's action caused directly
 OUTSIDE = (
     "0x1d5c9c0a6f3e0b7d2a48e1f05b6c7d8e9f0a1b2c",
     "0x8e7f6a5b4c3d2e1f00112233445566778899aabb",
 )  # who trades in the market's own flow: the taker and the maker
 
 
+@frozen
+class Trigger:
+    """When a stop or take-profit order wakes, and as what."""
+
+    price: int
+    is_market: bool
+    is_take_profit: bool
+    is_above: bool  # whether it wakes at and above its price, else at and below
+
+    def is_met(self, mark: int) -> bool:
+        """Whether a mark price wakes it; no mark wakes nothing."""
+        return mark > 0 and (mark >= self.price if self.is_above else mark <= self.price)
+
+    @property
+    def name(self) -> str:
+        """The kind of order, as the exchange calls it."""
+        kind = "Take Profit" if self.is_take_profit else "Stop"
+        return f"{kind} {'Market' if self.is_market else 'Limit'}"
+
+
 @define(eq=False)
 class VenueOrder:
-    """An order from its placement to its end, and after that for those who ask."""
+    """An order from its placement to its end, and after that for those who ask.
+
+    It rests in the book, or waits: for its trigger, or as a child for the fill of its parent.
+    """
 
     oid: int
     account: "Account"
@@ -30,18 +55,38 @@ class VenueOrder:
     price: int
     original: int
     remaining: int
-    tif: str
+    tif: str | None  # None of a trigger order
     is_reduce_only: bool
     cloid: str | None
     placed_ms: int
     status: str = "open"
     status_ms: int = 0
     slot: int = NO_SLOT  # its place in the matching book
+    trigger: Trigger | None = None
+    is_position_tpsl: bool = False
+    children: tuple["VenueOrder", ...] = ()  # take-profit and stop that its fill places
+    siblings: tuple["VenueOrder", ...] = ()  # those that its own fill cancels
+    builder: Builder | None = None
+    twap_id: int | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether it rests."""
+        """Whether it rests or waits."""
         return self.status == "open"
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it stands in the book."""
+        return self.slot != NO_SLOT
+
+    @property
+    def order_type(self) -> str:
+        """The kind of order, as the exchange calls it."""
+        if self.twap_id is not None:
+            return "Twap Slice"
+        if self.trigger is not None:
+            return self.trigger.name
+        return "Market" if self.tif == "FrontendMarket" else "Limit"
 
     @property
     def filled(self) -> int:
@@ -74,6 +119,15 @@ class Trade:
 
 
 @frozen
+class Liquidation:
+    """What a fill says if it took part in somebody's liquidation."""
+
+    user: str
+    mark_price: int
+    method: str  # "market" or "backstop"
+
+
+@frozen
 class UserFill:
     """One fill as its owner sees it; money in micro-USD."""
 
@@ -91,6 +145,9 @@ class UserFill:
     is_taker: bool
     fee: int
     tid: int
+    builder_fee: int = 0  # the part of the fee that is the builder's
+    twap_id: int | None = None
+    liquidation: Liquidation | None = None
 
 
 @define
@@ -100,6 +157,7 @@ class UserNews:
     updates: list[OrderUpdate] = field(factory=list)
     fills: list[UserFill] = field(factory=list)
     cancels: list[VenueOrder] = field(factory=list)  # those that the user did not ask for
+    twap_fills: list[UserFill] = field(factory=list)
 
 
 class Ids:

@@ -29,7 +29,31 @@ REDUCE_ONLY = Refusal("Reduce only order would increase position.", "reduceOnlyR
 NO_MATCH = Refusal(
     "Order could not immediately match against any resting orders.", "iocCancelRejected"
 )
-TOO_MANY_ORDERS = Refusal("Too many open orders.", "tooManyOpenOrdersRejected")
+TICK = Refusal("Price must be divisible by tick size.", "tickRejected")
+TRIGGER_PRICE = Refusal("Invalid TP/SL price.", "badTriggerPxRejected")
+NO_LIQUIDITY = Refusal("No liquidity available for market order.", "marketOrderNoLiquidityRejected")
+ORACLE = Refusal("Order price too far from oracle", "oracleRejected")
+CAP_INCREASE = Refusal(
+    "Order would increase open interest while open interest is capped",
+    "positionIncreaseAtOpenInterestCapRejected",
+)
+CAP_FLIP = Refusal(CAP_INCREASE.text, "positionFlipAtOpenInterestCapRejected")
+CAP_AGGRESSIVE = Refusal(
+    "Order rejected due to price more aggressive than oracle while at open interest cap",
+    "tooAggressiveAtOpenInterestCapRejected",
+)
+INTEREST_GROWTH = Refusal(
+    "Order would increase open interest too quickly", "openInterestIncreaseRejected"
+)
+TIER = Refusal(
+    "Order would cause position to exceed margin tier limit at current leverage",
+    "perpMaxPositionRejected",
+)
+
+
+def too_many_orders(text: str) -> Refusal:
+    """Refuse an order beyond the limit of open ones."""
+    return Refusal(text, "tooManyOpenOrdersRejected")
 
 
 def post_only(bid: str, ask: str) -> Refusal:
@@ -44,11 +68,18 @@ ORDERS_EMPTY = "Orders are empty."
 INVALID_PRICE = "Order has invalid price."
 INVALID_SIZE = "Order has invalid size."
 ZERO_SIZE = "Order has zero size."
-TOO_FAR = "Order price cannot be more than 95% away from the reference price"
 TRIGGER_COUNT = "Unexpected number of trigger orders"
-NO_TRIGGERS = "Trigger orders are not available on this exchange."
-CLOID_LIVE = "Order has a client order id that is already live."
+# The exchange's words for the next three are not known.
+TRIGGER_REDUCE_ONLY = "TP/SL orders must be reduce only."
+PRIORITY = "Priority fees are for batches of IOC or of post-only orders."
+FAST_CANCEL = "Fast cancel is not allowed for trigger orders."
+POST_ONLY_WINDOW = "Only post-only orders allowed immediately after network upgrade"
 BUILDER_FEE = "Builder fee has not been approved."
+
+
+def too_far(percent: int) -> str:
+    """Refuse a price outside the band."""
+    return f"Order price cannot be more than {percent}% away from the reference price"
 
 
 def unknown_asset(asset: int) -> str:
@@ -70,6 +101,21 @@ MODIFY_INVALID = "Attempted to modify to invalid new order"
 def modify_failed(reason: str) -> str:
     """Say that the old order is gone and the new one was refused."""
     return f"Error placing new order during modify: {reason}"
+
+
+# Of a TWAP.
+TWAP_REDUCE_ONLY = "Reduce-only TWAP order would increase position."
+TWAP_GONE = "TWAP was never placed, already canceled, or filled."
+
+
+def twap_duration(minutes: int) -> str:
+    """Refuse a TWAP that is too short or too long."""
+    return f"Invalid TWAP duration: {minutes} min(s)"
+
+
+def twap_value(least_usd: int, usd_a_minute: int) -> str:
+    """Refuse a TWAP that is worth too little."""
+    return f"TWAP order value too small. Min is ${least_usd}, which is ${usd_a_minute} per minute."
 
 
 # Of a whole action.

@@ -4,6 +4,8 @@ A price (10**-(6 - size_decimals) USD) times a size (10**-size_decimals) is a wh
 micro-USD on every market, so that no sum of money is ever rounded.
 """
 
+from typing import Literal
+
 from attrs import frozen
 
 USD = 1_000_000  # micro-USD
@@ -19,7 +21,6 @@ NONCES_KEPT = 100
 NONCE_PAST_MS = 2 * DAY_MS
 NONCE_FUTURE_MS = DAY_MS
 
-BAND_PER_MILLION = 950_000  # of the reference price
 FREE_REQUESTS = 10_000
 EXTRA_CANCELS = 100_000
 OVER_BUDGET_PAUSE_MS = 10_000
@@ -28,6 +29,15 @@ EXPIRED_REQUEST_COST = 5
 OPEN_ORDERS = 1_000
 OPEN_ORDERS_MAX = 5_000
 VOLUME_PER_OPEN_ORDER = 5_000_000 * USD
+
+TRIGGER_SLIPPAGE_PERCENT = 10
+TWAP_SLIPPAGE_PERCENT = 3
+TWAP_SLICE_MS = 30_000
+TWAP_MINUTES = (5, 7 * 24 * 60)
+TWAP_VALUE_MIN = 100 * USD
+TWAP_VALUE_A_MINUTE = 10 * USD
+TWAP_CATCH_UP = 3  # most slices' worth of lots in one slice
+TWAP_SPREAD_PERCENT = 20  # of a slice, where its size is drawn
 
 SCHEDULE_AHEAD_MS = 5_000
 SCHEDULED_CANCELS_A_DAY = 10
@@ -65,6 +75,34 @@ class Rules:
         Whether the snapshot of `userFills` begins with the oldest.
     greeting : str
         What a socket hears first; the exchange once said `Websocket connection established.`
+    price_band_percent : int
+        How far a price may lie from the reference: 95 to either side as the text says, or 80,
+        with which a fifth to five times the reference is allowed, as was measured on spot.
+    is_band_around_oracle : bool
+        Whether the reference is the oracle price; else the mark.
+    is_tick_checked_first : bool
+        Whether a price off the tick is bad by itself; else it is refused at run time.
+    is_value_at_first_price : bool
+        Whether the minimum value of an immediate order counts at the first price that it meets;
+        else at its limit.
+    is_whole_close_exempt : bool
+        Whether a reduce-only order for the whole position may be below the minimum value.
+    are_partial_fills_updates : bool
+        Whether a resting order tells each partial fill as `open` with its smaller size.
+    does_partial_gtc_rest : bool
+        Whether a Gtc that fills in part is answered `resting`; else `filled` with the part.
+    missing_side_text : str
+        What a refused post-only order prints for a side of the book that is empty.
+    live_cloid_text, too_many_orders_text, halted_text : str
+        Refusals whose wording nobody has recorded.
+    does_schedule_spare_triggers, does_schedule_spare_dexs : bool
+        Whether the dead man's switch leaves trigger orders, and orders on builders' dexs.
+    is_scheduled_cancel_told : bool
+        Whether a firing of it appears as `nonUserCancel`.
+    is_volume_checked_first : bool
+        Whether it refuses for too little volume before it refuses a time that is too early.
+    interest_growth_usd_max : int
+        Dollars by which the users' positions in a market may grow in a minute; 0 has no limit.
     """
 
     block_ms: int = 70
@@ -77,6 +115,28 @@ class Rules:
     has_one_sided_premium: bool = False
     are_old_fills_first: bool = True
     greeting: str = ""
+    price_band_percent: Literal[95, 80] = 95
+    is_band_around_oracle: bool = False
+    is_tick_checked_first: bool = True
+    is_value_at_first_price: bool = False
+    is_whole_close_exempt: bool = True
+    are_partial_fills_updates: bool = False
+    does_partial_gtc_rest: bool = True
+    missing_side_text: str = ""
+    live_cloid_text: str = "Order has a client order id that is already live."
+    too_many_orders_text: str = "Too many open orders."
+    halted_text: str = "Trading is halted"
+    does_schedule_spare_triggers: bool = False
+    does_schedule_spare_dexs: bool = False
+    is_scheduled_cancel_told: bool = True
+    is_volume_checked_first: bool = True
+    interest_growth_usd_max: int = 0
+
+    def is_in_band(self, price: int, reference: int) -> bool:
+        """Whether a price is near enough to its reference."""
+        if self.price_band_percent == 80:
+            return reference < 5 * price and price <= 5 * reference
+        return abs(price - reference) * 100 <= reference * self.price_band_percent
 
 
 def order_value_max(max_leverage: int, *, is_market: bool) -> int:

@@ -12,6 +12,7 @@ from hypermm.sim import refusals, rules
 from hypermm.sim.accounts import Account, Accounts, Agent
 from hypermm.sim.listing import Listing
 from hypermm.sim.refusals import ActionRefusedError
+from hypermm.sim.rules import Rules
 
 NOBODY = "0x" + 40 * "0"
 AGENT_NAME_MAX = 16
@@ -61,19 +62,21 @@ def update_isolated_margin(
 
 
 def schedule_cancel(
-    account: Account, action: ScheduleCancelAction, now_ms: int, volume_required: int
+    account: Account, action: ScheduleCancelAction, now_ms: int, venue_rules: Rules
 ) -> None:
     """Set or remove the dead man's switch. Raises ActionRefusedError."""
-    if account.volume < volume_required:
-        raise ActionRefusedError(refusals.schedule_volume(volume_required, account.volume))
-    if action.time is None:
-        account.scheduled_cancel_ms = None
-        return
-    if action.time < now_ms + rules.SCHEDULE_AHEAD_MS:
-        raise ActionRefusedError(refusals.SCHEDULE_EARLY)
-    day, firings = account.scheduled_cancels
-    if day == now_ms // rules.DAY_MS and firings >= rules.SCHEDULED_CANCELS_A_DAY:
-        raise ActionRefusedError(refusals.SCHEDULE_COUNT)
+    required = venue_rules.schedule_cancel_volume
+    wrong = []
+    if account.volume < required:
+        wrong.append(refusals.schedule_volume(required, account.volume))
+    if action.time is not None and action.time < now_ms + rules.SCHEDULE_AHEAD_MS:
+        wrong.append(refusals.SCHEDULE_EARLY)
+    if wrong:
+        raise ActionRefusedError(wrong[0 if venue_rules.is_volume_checked_first else -1])
+    if action.time is not None:
+        day, firings = account.scheduled_cancels
+        if day == now_ms // rules.DAY_MS and firings >= rules.SCHEDULED_CANCELS_A_DAY:
+            raise ActionRefusedError(refusals.SCHEDULE_COUNT)
     account.scheduled_cancel_ms = action.time
 
 

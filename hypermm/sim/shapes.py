@@ -89,17 +89,25 @@ def order_full(order: VenueOrder, remaining: int | None = None) -> Json:
         "sz": size_text(listing, left),
         "oid": order.oid,
         "timestamp": order.placed_ms,
-        "triggerCondition": "N/A",
-        "isTrigger": False,
-        "triggerPx": "0.0",
-        "children": [],
-        "isPositionTpsl": False,
+        "triggerCondition": trigger_condition(order),
+        "isTrigger": order.trigger is not None,
+        "triggerPx": price_text(listing, order.trigger.price if order.trigger else 0),
+        "children": [order_full(child) for child in order.children if child.is_open],
+        "isPositionTpsl": order.is_position_tpsl,
         "reduceOnly": order.is_reduce_only,
-        "orderType": "Market" if order.tif == "FrontendMarket" else "Limit",
+        "orderType": order.order_type,
         "origSz": size_text(listing, order.original),
         "tif": order.tif,
         "cloid": order.cloid,
     }
+
+
+def trigger_condition(order: VenueOrder) -> str:
+    """Say what wakes an order, as a person reads it."""
+    if order.trigger is None:
+        return "N/A"
+    where = "above" if order.trigger.is_above else "below"
+    return f"Price {where} {order.listing.instrument.print_price(order.trigger.price)}"
 
 
 def order_record(order: VenueOrder) -> Json:
@@ -144,7 +152,15 @@ def fill_shape(fill: UserFill) -> Json:
     if fill.cloid is not None:
         shape["cloid"] = fill.cloid
     shape["feeToken"] = "USDC"
-    shape["twapId"] = None
+    if fill.builder_fee:
+        shape["builderFee"] = usd_text(fill.builder_fee)
+    shape["twapId"] = fill.twap_id
+    if fill.liquidation is not None:
+        shape["liquidation"] = {
+            "liquidatedUser": fill.liquidation.user,
+            "markPx": price_text(listing, fill.liquidation.mark_price),
+            "method": fill.liquidation.method,
+        }
     return shape
 
 
