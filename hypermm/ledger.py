@@ -189,6 +189,10 @@ class Ledger:
             self._floor_ns = max(self._floor_ns, oldest[0])
         signed = fill.side * fill.size
         self._book(signed, fill.price * signed)
+        if fill.exch_ns <= self._account_ns:
+            # The account told it first: so much of the difference is explained. Two such races
+            # of one size would else pass for a difference that lasts.
+            self._difference -= signed
         self._fees_usd += fill.fee_usd
         if self._day_start_price and fill.exch_ns // DAY_NS < self.utc_day:
             # Heard after midnight: what it had earned by then belongs to the day before.

@@ -182,7 +182,7 @@ class Engine(Facts):
             return True
         account = self._account
         if account is None or not self._leverage.is_settled:
-            return False
+            return False  # leverage is set while synchronising
         if not (estimates.has_book and estimates.fair_price > 0.0):
             return False
         if not self._ledger.has_begun:
@@ -211,7 +211,10 @@ class Engine(Facts):
             )
             self._apply_stop(f"nothing can be quoted: {error}")
             return False
-        self._sizes = sizes
+        is_start, self._sizes = self._sizes is None, sizes
+        if not is_start:
+            self._voice.resized(sizes, leverage=leverage)
+            return True
         self._voice.started(
             sizes,
             account,

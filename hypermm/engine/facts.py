@@ -5,6 +5,7 @@ from itertools import count
 
 from hypermm._core.ladder import Ladder
 from hypermm.config import Config
+from hypermm.engine.audit import Audit, Audited, margin_difference
 from hypermm.engine.digest import Digest
 from hypermm.engine.freshness import Freshness
 from hypermm.engine.leverage import LeverageSetting
@@ -49,6 +50,7 @@ ADVERSE_NS = SECOND_NS  # between looks at what our fills lose, if none is new
 LONGEST_LIFE_SECS = 60.0  # of inventory, where nothing is known or nothing pulls it back
 RATE_LIMIT_WINDOW_NS = 60 * SECOND_NS
 HURRY_NS = SECOND_NS  # what a second request to stop leaves
+MISSED_AFTER_NS = SECOND_NS // 2  # a fill that a read brings so late was missed by the stream
 FILLS_PAGE = 2_000  # fills in one answer at most
 # Shares of the address's actions that are left; the exchange counts every order and cancel.
 BUDGET_TIGHT_FRACTION = 0.20  # below: quotes move less often
@@ -89,6 +91,7 @@ class Facts:
             notices=self._voice.notices,
         )
         self._recovery = Recovery(self._ids)
+        self._audit = Audit()
         self._digest = Digest()
         self._freshness = Freshness()
         self._sides = SidePause()
@@ -201,6 +204,7 @@ class Facts:
             warm_up=self._estimators.warm_up(self._now_ns),
             report=self._estimators.report(self._estimates),
             channels=self._estimators.channels(self._estimates),
+            audit=self._audit.figures(),
             quality=self._estimators.quality(),
         )
 
@@ -289,9 +293,10 @@ class Facts:
             case StopRequested(reason):
                 self._apply_stop(reason)
 
-    def _apply_fill(self, fill: Fill) -> None:
+    def _apply_fill(self, fill: Fill) -> bool:
+        """Book a fill; false if it is known already."""
         if not self._ledger.apply(fill):
-            return
+            return False
         if self._orders.apply_fill(fill, self._now_ns):
             self._fills[fill.side] += 1
             mid_before = self._estimators.mid_before(fill.exch_ns)
@@ -310,13 +315,15 @@ class Facts:
             self._recovery.hurry(Read.FILLS, self._now_ns + SECOND_NS)
             self._recovery.hurry(Read.ACCOUNT, self._now_ns + SECOND_NS)
         self._voice.fill(fill, self._ledger)
+        return True
 
     def _apply_list(self, event: OpenOrders) -> None:
         asked_ns = self._recovery.answered(Read.LIST, event.id, self._now_ns)
         if asked_ns is None:
             return
         orders = self._orders
-        orders.apply_list(event.orders, asked_ns, self._now_ns)
+        differences = orders.apply_list(event.orders, asked_ns, self._now_ns)
+        self._audit.note(Audited.ORDERS, differences)
         ours = [order for order in event.orders if orders.is_ours(order.cloid)]
         foreign = frozenset(order.oid for order in event.orders) - {order.oid for order in ours}
         if foreign - self._foreign_oids:
@@ -340,13 +347,38 @@ class Facts:
             self._account = event
         agrees = True
         if self._ledger.has_begun:
-            self._voice.adjustment(self._ledger.compare(event, self._now_ns))
+            adjustment = self._ledger.compare(event, self._now_ns)
+            self._audit.note(Audited.POSITION, int(adjustment is not None))
+            self._voice.adjustment(adjustment)
             agrees = not self._ledger.is_in_doubt
+        self._audit_margin(event)
         self._recovery.account_read(Read.ACCOUNT, agrees=agrees, now_ns=self._now_ns)
 
+    def _audit_margin(self, account: AccountState) -> None:
+        """Settle leverage and sizes anew where the account does not fit them any more."""
+        if self._sizes is None or not self._leverage.is_settled or not self._ledger.mark_price > 0:
+            return
+        difference = margin_difference(
+            account, self._leverage, self._sizes, self._ledger.mark_price
+        )
+        self._audit.note(Audited.MARGIN, int(bool(difference)))
+        if not difference:
+            return
+        self._voice.tell(Level.WARN, "Margin differs from what is quoted with", detail=difference)
+        if self._leverage.is_changed(account):
+            self._leverage.reopen()
+        self._strategy = None
+
     def _apply_fills(self, event: Fills) -> None:
+        old_ns = self._estimates.exch_now_ns - MISSED_AFTER_NS
+        is_comparing = self._ledger.has_begun and event.id > 0
+        missed = 0
         for fill in event.fills:
-            self._apply_fill(fill)
+            missed += self._apply_fill(fill) and is_comparing and fill.exch_ns < old_ns
+        if is_comparing:
+            self._audit.note(Audited.FILLS, missed)
+        if missed:
+            self._voice.tell(Level.WARN, "Missed fills found", fills=missed)
         asked_ns = self._recovery.answered(Read.FILLS, event.id, self._now_ns)
         if asked_ns is None:
             return

@@ -57,6 +57,16 @@ class LeverageSetting:
         """Return the leverage that counts: confirmed, else the account's own; 0 if unknown."""
         return self._confirmed or (account.leverage if account is not None else 0)
 
+    def is_changed(self, account: AccountState) -> bool:
+        """Whether the exchange shows another leverage or margin mode than it confirmed."""
+        if not self._confirmed or not account.leverage:
+            return False
+        return account.leverage != self._confirmed or account.is_cross is not self._is_cross
+
+    def reopen(self) -> None:
+        """Set it anew, because somebody else has changed it."""
+        self._stage, self._tries, self._confirmed = Stage.WANTED, 0, 0
+
     def action(self, account: AccountState | None, now_ns: int) -> tuple[UpdateLeverage, ...]:
         """Return what has to be sent, if anything has."""
         if self._stage is not Stage.WANTED or account is None or now_ns < self._due_ns:

@@ -2,6 +2,7 @@
 
 from attrs import frozen
 
+from hypermm.engine.audit import Comparison
 from hypermm.engine.modes import Mode
 from hypermm.estimators import Channel, Estimate, Estimates, WarmUp
 from hypermm.ledger import DayFigures, LedgerFigures
@@ -58,4 +59,5 @@ class Snapshot:
     warm_up: WarmUp
     report: dict[str, Estimate]  # each estimate with its error, size, age and state
     channels: dict[str, Channel]  # health of the market data
+    audit: dict[str, Comparison]  # comparisons with the exchange, and differences found
     quality: dict[str, int]  # market data left out of the estimates, by kind

@@ -107,6 +107,16 @@ class Voice:
         self._denial, self._denial_ns = gist, now_ns + SUMMARY_NS
         self.tell(Level.WARN, "Action denied", reason=reason)
 
+    def resized(self, sizes: Sizes, *, leverage: int) -> None:
+        """Say that sizes were settled anew."""
+        self.tell(
+            Level.WARN,
+            "Sizes settled anew",
+            order=self._instrument.print_size(sizes.order),
+            position_limit=self._instrument.print_size(sizes.position),
+            leverage=leverage,
+        )
+
     def adjustment(self, adjustment: Adjustment | None) -> None:
         """Say that the exchange's position was adopted, if it was."""
         if adjustment is None:

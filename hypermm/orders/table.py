@@ -276,11 +276,16 @@ class Table:
                 self._cancel_failed(record, now_ns)
         return True
 
-    def apply_list(self, orders: Iterable[OpenOrder], asked_ns: int, now_ns: int) -> None:
-        """Compare with the exchange's list. What changed after the question is left alone."""
+    def apply_list(self, orders: Iterable[OpenOrder], asked_ns: int, now_ns: int) -> int:
+        """Compare with the exchange's list. What changed after the question is left alone.
+
+        Returns how many orders differ: those of ours that are not known here, and those that are
+        open here and missing there.
+        """
         listed = {order.oid: order for order in orders}
         shown: set[int] = set()
         strays: dict[int, OpenOrder] = {}
+        missing = 0
         for order in listed.values():
             record = self._record(order.cloid, order.oid)
             if record is None or record.state in TERMINAL:
@@ -297,13 +302,16 @@ class Table:
             if record.cloid in shown or record.owed >= 0 or record.since_ns >= asked_ns:
                 continue
             if record.state is not OrderState.SENT:  # the question may have overtaken the order
+                missing += record.state in (OrderState.OPEN, OrderState.PARTIAL)
                 self._lose(record, now_ns)
+        new = len(strays.keys() - self._strays.keys())
         if strays.keys() != self._strays.keys():
             self._strays_tries = 0
             self._strays_due_ns = now_ns
         if strays or self._strays:
             self._strays = strays
             self._changed()
+        return missing + new
 
     def lose_all(self, now_ns: int) -> None:
         """Treat everything that may be live as unknown, until it is proved."""
