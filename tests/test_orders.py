@@ -484,6 +484,20 @@ def test_the_steady_state_makes_no_object():
     assert actions == ()
 
 
+def test_an_order_stays_behind_its_level_for_its_place_in_the_queue():
+    """Until the level is nearer than the place is worth, and never when the level is farther."""
+    table = Table()
+    cloid = table.rest()
+    wanted = (1, MID - 400, 100)
+    table.orders.set_queue_value(cloid + 1, 5.0)
+    assert table.want(wanted) != ()
+
+    table = Table()
+    table.orders.set_queue_value(table.rest(), 5.0)
+    assert table.want(wanted) == ()
+    assert table.want((1, MID - 600, 100)) != ()
+
+
 def test_cancels_go_first_and_their_slots_stay_taken_until_proved():
     """A replacement waits until the old order is proved gone."""
     table = Table(levels=1)

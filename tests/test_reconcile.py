@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from hypermm._core import reconcile
 from hypermm._core.ladder import MAX_LEVELS, Ladder
-from hypermm._core.reconcile import MAX_ORDERS, MIN_KEPT_FRACTION, Reconciler
+from hypermm._core.reconcile import MAX_ORDERS, MIN_KEPT_FRACTION, Reconciler, queue_value_bps
 from tests.reference import reconcile as reference
 
 # Prices around 1000 with a step of 1: a bps is a tenth of a step, so that tolerances of 0 to 60 bps
 # reach from none to six steps.
 SIZE = st.integers(1, 8)
 TOLERANCE = st.sampled_from([0.0, 10.0, 30.0, 60.0])
+VALUES = st.dictionaries(st.integers(0, 11), st.sampled_from([0.0, 20.0, 70.0, math.inf]))
 
 
 @st.composite
@@ -48,10 +49,11 @@ def ladder_of(bids, asks, best_bid=0, best_ask=0):
     return target
 
 
-def table_of(orders):
+def table_of(orders, values=None):
     table = Reconciler()
     for order in orders:
-        table.add(*order)
+        slot = table.add(*order)
+        table.set_queue_value(slot, (values or {}).get(slot, 0.0))
     return table
 
 
@@ -63,10 +65,10 @@ def apply(table):
     return [table.add(*place) for place in places]
 
 
-@given(targets(), LIVE, st.sets(st.integers(0, 11)), TOLERANCE)
-def test_comparisons_agree_with_their_reference(target, orders, removed, tolerance):
+@given(targets(), LIVE, st.sets(st.integers(0, 11)), TOLERANCE, VALUES)
+def test_comparisons_agree_with_their_reference(target, orders, removed, tolerance, values):
     """The same orders go, stay and come as with plain lists."""
-    table = table_of(orders)
+    table = table_of(orders, values)
     live = {slot: (*order, slot) for slot, order in enumerate(orders)}
     for slot in removed & live.keys():
         table.remove(slot)
@@ -74,7 +76,7 @@ def test_comparisons_agree_with_their_reference(target, orders, removed, toleran
 
     count = table.compare(ladder_of(*target), tolerance)
 
-    cancels, places = reference.compare(live, *target, tolerance)
+    cancels, places = reference.compare(live, *target, tolerance, values)
     assert (list(table.cancels), list(table.places)) == (cancels, places)
     assert count == len(cancels) + len(places) == table.num_cancels + table.num_places
 
@@ -110,10 +112,10 @@ def test_what_stays_is_fit_to_stay(target, orders, tolerance):
     assert not new_bids or all(price > max(new_bids) for price in offered)
 
 
-@given(targets(), LIVE, TOLERANCE)
-def test_doing_what_it_says_leaves_nothing_to_do(target, orders, tolerance):
+@given(targets(), LIVE, TOLERANCE, VALUES)
+def test_doing_what_it_says_leaves_nothing_to_do(target, orders, tolerance, values):
     """Otherwise each wake-up would cancel and place for ever."""
-    table = table_of(orders)
+    table = table_of(orders, values)
     ladder = ladder_of(*target)
     table.compare(ladder, tolerance)
 
@@ -189,6 +191,40 @@ def test_the_tolerance_is_in_bps_of_the_target():
     assert far.compare(target, 5.0) == 2
 
 
+@pytest.mark.parametrize(("side", "behind", "nearer"), [(1, 990, 1010), (-1, 1010, 990)])
+def test_a_place_in_the_queue_outweighs_a_move_towards_the_market_only(side, behind, nearer):
+    """What is nearer than wanted stands where the market has just moved through: it must go."""
+    levels = ([(1000, 5)], []) if side > 0 else ([], [(1000, 5)])
+    table = table_of([(side, behind, 5)], {0: 100.0})
+    assert table.compare(ladder_of(*levels), 0.0) == 0
+    table.set_queue_value(0, 99.0)
+    assert table.compare(ladder_of(*levels), 0.0) == 2
+
+    assert table_of([(side, nearer, 5)], {0: math.inf}).compare(ladder_of(*levels), 99.0) == 2
+
+
+def test_a_place_in_the_queue_is_forgotten_with_its_order():
+    """The next order in the slot stands at the end of its queue."""
+    table = table_of([(1, 990, 5)], {0: math.inf})
+    table.remove(0)
+    table.add(1, 990, 5)
+
+    assert table.compare(ladder_of([(1000, 5)], []), 0.0) == 2
+
+
+@given(st.floats(1e-3, 1e6), st.floats(1e-9, 1.0), st.floats(1e-9, 1.0))
+def test_an_order_as_far_behind_as_its_place_is_worth_earns_no_less(kappa, chance, at_end):
+    """Edge times chance at the value, over that of a new order at the best distance."""
+    x = kappa * queue_value_bps(
+        kappa_per_bps=kappa, fill_probability=chance, fill_probability_at_end=at_end
+    )
+
+    assert x >= 0.0
+    assert (x > 0.0) == (chance > at_end)
+    if x > 0.0:
+        assert math.log(chance / at_end) + math.log1p(x) - x >= -1e-12
+
+
 def test_an_empty_target_cancels_everything_on_both_sides():
     """Pulling quotes is a target without levels."""
     table = table_of([(1, 990, 1), (-1, 1010, 1), (1, 995, 1)])
@@ -235,6 +271,16 @@ def test_doors_refuse():
             table.set_remaining(slot, 1)
         with pytest.raises(KeyError):
             table.get(slot)
+        with pytest.raises(KeyError):
+            table.set_queue_value(slot, 1.0)
+    for value in (math.nan, -1.0):
+        with pytest.raises(ValueError, match="value_bps"):
+            table.set_queue_value(0, value)
+    ratio = {"kappa_per_bps": 0.5, "fill_probability": 0.6, "fill_probability_at_end": 0.4}
+    for name in ratio:
+        for value in (math.nan, -1.0):
+            with pytest.raises(ValueError, match=name):
+                queue_value_bps(**ratio | {name: value})
     for order in ((0, 1, 1), (1, 0, 1), (1, 1, 0)):
         with pytest.raises(ValueError, match="must be"):
             table.add(*order)

@@ -10,12 +10,20 @@ cdef enum:
     MAX_PLACES = 64   # two sides of a full ladder
 
 
+cdef float64_t queue_value(
+    float64_t kappa,          # 1/bps, > 0
+    float64_t chance,         # of a fill at the place, in [0, 1]
+    float64_t chance_at_end,  # at the end of the same queue, in (0, 1]
+) noexcept nogil              # bps of the price, >= 0
+
+
 cdef class Reconciler:
     cdef readonly int num_cancels             # of the last comparison
     cdef readonly int num_places
     cdef int[MAX_ORDERS] _side                # by slot; 0: free
     cdef int64_t[MAX_ORDERS] _price
     cdef int64_t[MAX_ORDERS] _remaining
+    cdef float64_t[MAX_ORDERS] _queue_value  # bps, >= 0; 0 without one
     cdef int[MAX_ORDERS] _bids                # slots, nearest first; older first at one price
     cdef int[MAX_ORDERS] _asks
     cdef int _num_bids, _num_asks
@@ -27,4 +35,6 @@ cdef class Reconciler:
     cdef int compare_live(self, Ladder ladder, float64_t max_bps_diff) noexcept nogil
     cdef void match(self, const Side* target, const int* live, int num_live, int side,
                     int64_t limit, float64_t max_bps_diff) noexcept nogil
+    cdef bint is_near(self, int slot, int64_t wanted, int side,
+                      float64_t max_bps_diff) noexcept nogil
     cdef bint may_keep(self, int slot, int64_t size, int side, int64_t limit) noexcept nogil

@@ -5,7 +5,7 @@ The same calls in the same order give the same slots and the same answer.
 """
 
 cimport cython
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, log1p, sqrt
 
 from hypermm._core.ladder cimport MAX_LEVELS, Side
 
@@ -21,8 +21,10 @@ cdef class Reconciler:
 
     A live order stays for a level of its side if its price is within the tolerance of the level's,
     its remaining size is at most the level's and at least `MIN_KEPT_FRACTION` of it, and its price
-    is not through the market or the target's other side. Exact prices are matched first, the rest
-    in price order, nearest first. Every other live order is cancelled, every other level placed.
+    is not through the market or the target's other side. An order behind its level, farther from
+    the market, also stays while the move is not above the value of its place in the queue. Exact
+    prices are matched first, the rest in price order, nearest first. Every other live order is
+    cancelled, every other level placed.
 
     Examples
     --------
@@ -72,6 +74,7 @@ cdef class Reconciler:
         self._side[slot] = side
         self._price[slot] = price
         self._remaining[slot] = remaining
+        self._queue_value[slot] = 0.0
         if side > 0:
             self._num_bids = enter(self._bids, self._num_bids, self._price, slot, 1)
         else:
@@ -107,6 +110,35 @@ cdef class Reconciler:
         if not remaining > 0:
             raise ValueError(f"remaining must be > 0 lots: {remaining}")
         self._remaining[slot] = remaining
+
+    def set_queue_value(self, int slot, float64_t value_bps):
+        """Say what the place in the queue of the live order in a slot is worth; 0 until said.
+
+        Parameters
+        ----------
+        slot : int
+            As `add` returned it.
+        value_bps : float
+            In bps of the price, >= 0: by how much nearer its level must be before the order is
+            given up for it. Infinity never gives it up for a nearer level.
+
+        Raises
+        ------
+        KeyError
+            If the slot is free.
+        ValueError
+            If the value is NaN or negative.
+
+        Notes
+        -----
+        `queue_value_bps` is the value that the fill intensity implies. It never keeps an order that
+        is nearer than its level: the head of that queue is filled first by the very move that
+        made its price wrong.
+        """
+        self.require(slot)
+        if not value_bps >= 0.0:
+            raise ValueError(f"value_bps must be >= 0 bps: {value_bps}")
+        self._queue_value[slot] = value_bps
 
     def get(self, int slot):
         """Return side, price and remaining size of the live order in a slot.
@@ -190,10 +222,9 @@ cdef class Reconciler:
         # What is left takes the nearest order within the tolerance.
         for i in range(target.count):
             for j in range(num_live if not is_served[i] else 0):
-                gap = self._price[live[j]] - target.price[i]
                 if (
                     not is_kept[j]
-                    and (gap if gap >= 0 else -gap) * 1e4 <= max_bps_diff * target.price[i]
+                    and self.is_near(live[j], target.price[i], side, max_bps_diff)
                     and self.may_keep(live[j], target.size[i], side, limit)
                 ):
                     is_served[i] = is_kept[j] = True
@@ -209,6 +240,14 @@ cdef class Reconciler:
                 self._place_price[self.num_places] = target.price[i]
                 self._place_size[self.num_places] = target.size[i]
                 self.num_places += 1
+
+    cdef bint is_near(
+        self, int slot, int64_t wanted, int side, float64_t max_bps_diff
+    ) noexcept nogil:
+        cdef int64_t behind = side * (wanted - self._price[slot])
+        if behind < 0:
+            return -behind * 1e4 <= max_bps_diff * wanted
+        return behind * 1e4 <= max(max_bps_diff, self._queue_value[slot]) * wanted
 
     cdef bint may_keep(self, int slot, int64_t size, int side, int64_t limit) noexcept nogil:
         cdef int64_t remaining = self._remaining[slot], price = self._price[slot]
@@ -228,6 +267,60 @@ cdef class Reconciler:
             (self._place_side[i], self._place_price[i], self._place_size[i])
             for i in range(self.num_places)
         ])
+
+
+cdef float64_t queue_value(
+    float64_t kappa, float64_t chance, float64_t chance_at_end
+) noexcept nogil:
+    if not chance > chance_at_end:
+        return 0.0
+    return sqrt(2.0 * log1p((chance - chance_at_end) / chance_at_end)) / kappa
+
+
+def queue_value_bps(
+    *, float64_t kappa_per_bps, float64_t fill_probability, float64_t fill_probability_at_end
+):
+    """Return how far behind its level an order may stay for the sake of its place in the queue.
+
+    Parameters
+    ----------
+    kappa_per_bps : float
+        Decay of fill intensity with distance, in 1/bps, > 0.
+    fill_probability : float
+        Of the order at its place, in [0, 1], over any horizon.
+    fill_probability_at_end : float
+        Of a new order at the end of the same queue, over the same horizon, in (0, 1].
+
+    Returns
+    -------
+    float
+        In bps of the price, >= 0; 0 for a place that is no better than the end.
+
+    Raises
+    ------
+    ValueError
+        If a value is NaN or outside its domain.
+
+    Notes
+    -----
+    sqrt(2 ln r) / kappa with r the ratio of both probabilities. A quote whose distance maximises
+    edge times intensity, d exp(-kappa d), has an edge of 1/kappa. Behind by g it earns
+    r (1 + kappa g) exp(-kappa g) times as much as a new order at the best distance. As
+    ln(1 + x) >= x - x**2 / 2, that is at least 1 up to the value returned.
+
+    Examples
+    --------
+    >>> round(queue_value_bps(kappa_per_bps=0.5, fill_probability=0.6,
+    ...                       fill_probability_at_end=0.4), 4)
+    1.801
+    """
+    if not 0.0 < kappa_per_bps < INFINITY:
+        raise ValueError(f"kappa_per_bps must be > 0 and finite: {kappa_per_bps}")
+    if not 0.0 <= fill_probability <= 1.0:
+        raise ValueError(f"fill_probability must be in [0, 1]: {fill_probability}")
+    if not 0.0 < fill_probability_at_end <= 1.0:
+        raise ValueError(f"fill_probability_at_end must be in (0, 1]: {fill_probability_at_end}")
+    return queue_value(kappa_per_bps, fill_probability, fill_probability_at_end)
 
 
 cdef int enter(

@@ -74,6 +74,26 @@ class Orders(Table):
             actions.append(self._place(orders, now_ns))
         return tuple(actions)
 
+    def set_queue_value(self, cloid: int, value_bps: float) -> None:
+        """Say what an order's place in its queue is worth; nearer levels have to be worth more.
+
+        Parameters
+        ----------
+        cloid : int
+            Of the order; nothing happens if it rests no more.
+        value_bps : float
+            How far behind its level it may stay, in bps, >= 0: `_core.reconcile.queue_value_bps`.
+            0 until it is set.
+
+        Raises
+        ------
+        ValueError
+            If the value is NaN or negative.
+        """
+        record = self._live.get(cloid)
+        if record is not None and record.slot >= 0:
+            self._reconciler.set_queue_value(record.slot, value_bps)
+
     def chase(self, now_ns: int) -> tuple[Action, ...]:
         """Ask again for the end of what should be gone, where that is due; nothing new."""
         return self._due_cancels(now_ns) if now_ns >= self._check_ns else ()
