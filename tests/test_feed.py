@@ -381,6 +381,107 @@ def test_the_recording_gives_its_measured_figures(
     assert feed.slow.exposure_secs == pytest.approx(2070, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("coin", "r2", "beta_bps"),
+    [("BTC", (0.1, 0.25), (0.2, 0.6)), ("WLFI", (-0.02, 0.05), (0.5, 3.0))],
+)
+def test_the_recordings_imbalance_predicts_as_measured(data_dir, coin, r2, beta_bps):
+    """Out of sample: a third of a basis point a unit on BTC, one and a half on WLFI, noisier."""
+    instrument = market(data_dir, coin).instrument
+    feed = feed_of(price_decimals=instrument.price_decimals, min_step=instrument.min_step)
+
+    feed.apply(market(data_dir, coin).rows)
+
+    signal = feed.fair.signal
+    assert r2[0] < signal.r2_out_of_sample < r2[1]
+    assert beta_bps[0] < signal.beta_book * 1e4 < beta_bps[1]
+    assert signal.pairs > 900
+    assert feed.fair.smoothing.noise_variance == 0.0  # both are correlated upwards: no bounce
+
+
+@pytest.mark.parametrize(
+    ("coin", "side", "branching"),
+    [("BTC", "sells", 0.39), ("WLFI", "buys", 0.418), ("WLFI", "sells", 0.46)],
+)
+def test_the_recordings_arrivals_excite_each_other_as_measured(data_dir, coin, side, branching):
+    """Branching ratios against fits of other code to the longest piece, within three errors."""
+    feed = feed_of(price_decimals=market(data_dir, coin).instrument.price_decimals)
+
+    feed.apply(market(data_dir, coin).rows)
+
+    arrivals = getattr(feed.flow, side)
+    assert arrivals.fits > 0
+    assert abs(arrivals.branching - branching) < 3.0 * arrivals.branching_se
+
+
+@pytest.mark.parametrize("coin", ["BTC", "WLFI"])
+def test_a_quiet_half_hour_pulls_nothing(data_dir, coin):
+    """Severity stays below the pulling band, and in the first band a few percent of the time."""
+    feed = feed_of(price_decimals=market(data_dir, coin).instrument.price_decimals)
+    rows, starts = market(data_dir, coin).rows, market(data_dir, coin).starts
+    severities = []
+
+    for start, end in pairwise(starts):
+        feed.apply(rows.window(start, end))
+        severities.append(feed.flow.severity[0])
+
+    assert max(severities) < 0.8
+    assert np.mean(np.array(severities) >= 0.3) < 0.06
+
+
+@pytest.mark.parametrize("coin", ["BTC", "WLFI"])
+def test_the_recordings_estimates_do_not_depend_on_the_batches(data_dir, coin):
+    """Refits and all: one walk over the half hour, and one frame at a time."""
+    recorded = market(data_dir, coin)
+    whole, cut = (feed_of(price_decimals=recorded.instrument.price_decimals) for _ in range(2))
+
+    whole.apply(recorded.rows)
+    for start, end in pairwise(recorded.starts):
+        cut.apply(recorded.rows.window(start, end))
+
+    np.testing.assert_array_equal(np.array(cut.read(), float), np.array(whole.read(), float))
+
+
+@pytest.mark.parametrize(("price_scale", "size_scale"), [(1_000, 1), (1, 1_000)])
+def test_another_unit_of_the_asset_changes_no_estimate(data_dir, price_scale, size_scale):
+    """A thousandth of the coin, or a thousand of it: in bps and seconds nothing happens."""
+    recorded = market(data_dir, "WLFI")
+    array = recorded.rows.array.copy()
+    array["price"] *= price_scale
+    array["size"] *= size_scale
+    decimals = recorded.instrument.price_decimals
+    one, other = feed_of(price_decimals=decimals), feed_of(price_decimals=decimals)
+
+    one.apply(recorded.rows)
+    other.apply(Rows(array))
+
+    prices = {0, 1, 2, 15}  # fair price, best bid and ask, mid
+    before, after = (np.array(feed.read(), float) for feed in (one, other))
+    before[list(prices)] *= price_scale
+    exact = [i for i in range(len(before)) if i not in {5, 9, 12}]
+    np.testing.assert_allclose(after[exact], before[exact], rtol=1e-6, atol=1e-9)
+    # Buckets are whole lots: another unit rounds them elsewhere. A jump ratio errs by a tenth.
+    np.testing.assert_allclose(after[[5, 12]], before[[5, 12]], rtol=0.02)
+    assert after[9] == pytest.approx(before[9], abs=0.1)
+
+
+def test_another_bucket_moves_volatility_within_its_error(data_dir):
+    """Half and twice the day's volume: buckets half and twice as large, one volatility."""
+    recorded = market(data_dir, "BTC")
+    found = []
+    for share in (0.5, 1.0, 2.0):
+        feed = feed_of(window_secs=3_600.0, price_decimals=recorded.instrument.price_decimals)
+        rows = Rows.allocate(1)
+        rows.append(kind=CONTEXT, index=DAY_VOLUME, size=int(share * 0.26558e5 * 86_400))
+        feed.apply(rows)
+        feed.apply(recorded.rows)
+        found.append((feed.volatility_bps, feed.variation.volatility_se_bps))
+
+    (small, small_se), (middle, _), (large, large_se) = found
+    assert abs(small - middle) < 2.0 * small_se
+    assert abs(large - middle) < 2.0 * large_se
+
+
 @pytest.mark.parametrize("bucket_trades", [1, 5, 40])
 def test_volatility_is_unbiased_whatever_the_bucket(bucket_trades):
     """A VWAP hides variance, up to a third of it: it is given back, on paths that are known."""
