@@ -333,6 +333,16 @@ def test_fills_come_reversed_if_asked_and_a_page_is_cut_at_its_end(venue):
         tids(startTime=0, reversed="yes")
 
 
+def test_the_coins_at_their_cap_are_named(venue):
+    assert venue.info("perpsAtOpenInterestCap") == []
+    assert "perpsAtOpenInterestCap" not in venue.info("webData2", ALICE)
+    listing = venue.exchange.listings[0]
+    listing.open_interest, listing.open_interest_cap = 10_000, 1
+
+    assert venue.info("perpsAtOpenInterestCap") == ["ETH"]
+    assert venue.info("webData2", ALICE)["perpsAtOpenInterestCap"] == ["ETH"]
+
+
 def test_the_portfolio_shows_values_profits_and_volume_of_each_period(venue):
     """Samples of a minute; profit counts from the first, what was paid in is none."""
     exchange = venue.exchange

@@ -68,6 +68,11 @@ class Listener:
             self._keep(text)
 
 
+def stop(price, *, is_market=False, tpsl="sl"):
+    trigger = {"isMarket": is_market, "triggerPx": price, "tpsl": tpsl}
+    return {**wire("A", price, "0.5", reduce_only=True), "t": {"trigger": trigger}}
+
+
 @pytest.fixture(scope="module")
 def session():
     """A user who has done of everything something, and what the socket told meanwhile."""
@@ -101,6 +106,9 @@ def session():
             wire("B", "1999", "0.001", asset=asset),
             wire("B", "1998", "1", asset=asset),
         )
+    venue.act(ALICE, {"type": "order", "grouping": "na", "orders": [stop("1900", is_market=True)]})
+    family = [wire("B", "1990", "0.5"), stop("1950"), stop("2100", tpsl="tp")]
+    venue.act(ALICE, {"type": "order", "grouping": "normalTpsl", "orders": family})
     venue.trade("A", "2000", "1.2")
     venue.cancel(ALICE, venue.info("openOrders", ALICE)[0]["oid"])
     venue.place(ALICE, wire("A", "1999", "0.3", "Ioc"))

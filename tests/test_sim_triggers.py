@@ -178,14 +178,15 @@ def test_children_of_a_filled_parent_wait_for_their_trigger(venue):
 def test_children_wait_inside_their_parent_and_are_placed_by_its_whole_fill(venue):
     statuses = family(venue, price="1999")
     assert statuses[1:] == ["waitingForFill"] * 2
-    (parent,) = frontend(venue, BOB)
+    *children, parent = frontend(venue, BOB)
     assert [child["orderType"] for child in parent["children"]] == [
         "Take Profit Market",
         "Stop Market",
     ]
+    assert children == parent["children"][::-1], "recorded: they stand by themselves too"
 
     venue.trade("A", "1999", "2.5")  # 2 stand before it
-    assert len(frontend(venue, BOB)) == 1
+    assert len(frontend(venue, BOB)) == 3
     venue.trade("A", "1999", "2.5")
 
     assert [order["isTrigger"] for order in frontend(venue, BOB)] == [True, True]

@@ -217,7 +217,7 @@ def web_data(venue: "Exchange", request: Request) -> Any:
         "twapStates": about_orders.twap_states(venue, request),
         "spotState": about_spot.state(venue, request),
         "spotAssetCtxs": [about_spot.context()],
-        "perpsAtOpenInterestCap": about_dexs.at_cap(venue, request),
+        **about_dexs.capped(venue, ""),
     }
 
 

@@ -89,9 +89,15 @@ def dex_status(venue: "Exchange", request: Request) -> Any:
     return {"totalNetDeposit": shapes.usd_text(sum(account.paid_in for account in accounts))}
 
 
-def at_cap(_venue: "Exchange", _request: Request) -> list[str]:
+def at_cap(venue: "Exchange", request: Request) -> list[str]:
     """Return the coins whose open interest stands at its cap, as `perpsAtOpenInterestCap` does."""
-    return []
+    return [x.coin for x in ask.listings(venue, ask.dex(request)) if x.is_at_cap]
+
+
+def capped(venue: "Exchange", dex: str) -> dict[str, Any]:
+    """Return the key of the pages' data that names capped coins; absent if there are none."""
+    coins = at_cap(venue, {"dex": dex})
+    return {"perpsAtOpenInterestCap": coins} if coins else {}
 
 
 def market_order_limits(_venue: "Exchange", _request: Request) -> Any:

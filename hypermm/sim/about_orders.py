@@ -15,11 +15,17 @@ ORDERS_SHOWN = 2_000
 
 
 def open_orders(venue: "Exchange", request: Request) -> list[VenueOrder]:
-    """Return the open orders of a user on a dex, newest first as the exchange lists them."""
+    """Return the open orders of a user on a dex, newest first as the exchange lists them.
+
+    A child that waits for its parent stands by itself too, as recorded.
+    """
     account, dex = ask.account(venue, request), ask.dex(request)
     if account is None:
         return []
-    return [x for x in reversed(account.orders.values()) if x.listing.instrument.dex == dex]
+    found = {order.oid: order for order in account.orders.values()}
+    for order in account.orders.values():
+        found.update((child.oid, child) for child in order.children if child.is_open)
+    return [found[x] for x in sorted(found, reverse=True) if found[x].listing.instrument.dex == dex]
 
 
 def brief_open_orders(venue: "Exchange", request: Request) -> Any:
@@ -86,6 +92,24 @@ def user_fills_by_time(venue: "Exchange", request: Request) -> Any:
 
 
 # TWAPs
+
+
+def slices(venue: "Exchange", request: Request) -> list[dict[str, Any]]:
+    """Return the fills of a user's TWAPs, oldest first."""
+    account = ask.account(venue, request)
+    return [shapes.slice_shape(fill) for fill in (account.twap_fills if account else ())]
+
+
+def twap_slice_fills(venue: "Exchange", request: Request) -> Any:
+    """Answer `userTwapSliceFills`."""
+    return slices(venue, request)[-FILLS_SHOWN:][::-1]
+
+
+def twap_slice_fills_by_time(venue: "Exchange", request: Request) -> Any:
+    """Answer `userTwapSliceFillsByTime`."""
+    first_ms, last_ms = ask.span(venue, request)
+    found = [x for x in slices(venue, request) if first_ms <= x["fill"]["time"] <= last_ms]
+    return found[:FILLS_SHOWN]
 
 
 def twap_states(venue: "Exchange", request: Request) -> list[Any]:

@@ -60,8 +60,8 @@ HANDLERS: dict[str, Callable[["Exchange", Request], Any]] = {
     "userRateLimit": about_accounts.rate_limit,
     "userRole": about_accounts.user_role,
     "userToMultiSigSigners": about_accounts.nothing,
-    "userTwapSliceFills": about_accounts.no_items,
-    "userTwapSliceFillsByTime": about_accounts.no_items,
+    "userTwapSliceFills": about_orders.twap_slice_fills,
+    "userTwapSliceFillsByTime": about_orders.twap_slice_fills_by_time,
     "userVaultEquities": about_accounts.no_items,
     "webData2": about_accounts.web_data,
 }

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Topics = dict[tuple[str, str], list[Subscription]]
 SNAPSHOT_FILLS = 2_000
-SPOT_TYPES = frozenset({"activeAssetCtx", "bbo", "l2Book", "trades"})
+SPOT_TYPES = frozenset({"activeAssetCtx", "bbo", "candle", "l2Book", "trades"})
 # Pushed whole every few seconds, whether anything changed or not.
 WHOLE = frozenset(
     {
@@ -85,7 +85,7 @@ class Feeds:
             "userHistoricalOrders": self._history,
             "userNonFundingLedgerUpdates": self._ledger,
             "userTwapHistory": lambda fields: _snapshot(fields, "history", []),
-            "userTwapSliceFills": lambda fields: _snapshot(fields, "twapSliceFills", []),
+            "userTwapSliceFills": self._slices,
             "webData3": self._web_data,
         }
 
@@ -175,6 +175,8 @@ class Feeds:
         }
 
     def _candle(self, fields: Json) -> Json | None:
+        if fields["coin"] == about_spot.PAIR:
+            return None
         listing, interval = self._listing(fields), fields["interval"]
         running = self._candles.setdefault((listing.coin, interval), Running(interval))
         found = running.read(listing.candles)
@@ -218,6 +220,10 @@ class Feeds:
             shown.reverse()
         return _snapshot(fields, "fills", shown)
 
+    def _slices(self, fields: Json) -> Json:
+        fills = about_orders.slices(self._exchange, fields)[-SNAPSHOT_FILLS:]
+        return _snapshot(fields, "twapSliceFills", fills)
+
     def _history(self, fields: Json) -> Json:
         records = about_orders.historical_orders(self._exchange, fields)
         return _snapshot(fields, "orderHistory", records)
@@ -229,11 +235,7 @@ class Feeds:
     def _web_data(self, fields: Json) -> Json:
         venue = self._exchange
         account = ask.account(venue, fields)
-        dexs = []
-        for dex in venue.dexs:
-            state: Json = {"totalVaultEquity": "0.0"}
-            capped = about_dexs.at_cap(venue, {"dex": dex})
-            dexs.append({**state, "perpsAtOpenInterestCap": capped} if capped else state)
+        dexs = [{"totalVaultEquity": "0.0", **about_dexs.capped(venue, dex)} for dex in venue.dexs]
         user = {
             **about_accounts.agent_fields(account),
             "serverTime": venue.now_ms,

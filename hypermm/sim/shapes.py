@@ -147,21 +147,26 @@ def fill_shape(fill: UserFill) -> Json:
         "oid": fill.oid,
         "crossed": fill.is_taker,
         "fee": usd_text(fill.fee),
-        "tid": fill.tid,
     }
-    if fill.cloid is not None:
-        shape["cloid"] = fill.cloid
-    shape["feeToken"] = "USDC"
     if fill.builder_fee:
         shape["builderFee"] = usd_text(fill.builder_fee)
-    shape["twapId"] = fill.twap_id
+    shape["tid"] = fill.tid
+    if fill.cloid is not None:
+        shape["cloid"] = fill.cloid
     if fill.liquidation is not None:
         shape["liquidation"] = {
             "liquidatedUser": fill.liquidation.user,
             "markPx": price_text(listing, fill.liquidation.mark_price),
             "method": fill.liquidation.method,
         }
+    shape["feeToken"] = "USDC"
+    shape["twapId"] = fill.twap_id
     return shape
+
+
+def slice_shape(fill: UserFill) -> Json:
+    """Return a fill of a TWAP."""
+    return {"fill": fill_shape(fill), "twapId": fill.twap_id}
 
 
 def aggregate_fills(fills: Sequence[UserFill]) -> list[Json]:
@@ -180,6 +185,8 @@ def aggregate_fills(fills: Sequence[UserFill]) -> list[Json]:
             shape["sz"] = size_text(first.listing, size)
             shape["closedPnl"] = usd_text(sum(part.closed_pnl for part in parts))
             shape["fee"] = usd_text(sum(part.fee for part in parts))
+            if first.builder_fee:
+                shape["builderFee"] = usd_text(sum(part.builder_fee for part in parts))
         shown.append(shape)
     return shown
 

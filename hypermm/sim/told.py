@@ -33,6 +33,8 @@ def user_events(_fields: Json, news: UserNews) -> Told:
     """Tell all kinds of events, each kind in a frame of its own."""
     if news.fills:
         yield {"fills": [shapes.fill_shape(fill) for fill in news.fills]}
+    if news.twap_fills:
+        yield {"twapSliceFills": [shapes.slice_shape(fill) for fill in news.twap_fills]}
     if news.cancels:
         yield {
             "nonUserCancel": [
@@ -63,10 +65,18 @@ def order_history(fields: Json, news: UserNews) -> Told:
         }
 
 
+def slice_fills(fields: Json, news: UserNews) -> Told:
+    """Tell fills of TWAPs."""
+    if news.twap_fills:
+        fills = [shapes.slice_shape(fill) for fill in news.twap_fills]
+        yield {"user": fields["user"], "twapSliceFills": fills}
+
+
 PAYLOADS: dict[str, Callable[[Json, UserNews], Told]] = {  # by type of subscription
     "notification": notifications,
     "orderUpdates": order_updates,
     "userEvents": user_events,
     "userFills": user_fills,
     "userHistoricalOrders": order_history,
+    "userTwapSliceFills": slice_fills,
 }
