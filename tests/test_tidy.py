@@ -55,7 +55,7 @@ DOORS = {
     "uvloop": {"start", "sim/server"},
     "pyarrow": {"recordings/files"},
     "lz4": {"recordings/files"},
-    "matplotlib": {"report"},
+    "matplotlib": {"report/plots"},
     "prometheus_client": {"metrics"},
     "rich": {"cli/tables"},
 }

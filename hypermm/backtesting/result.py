@@ -85,6 +85,7 @@ class Result:
     position: int
     position_max: int  # largest absolute position at any moment, lots
     position_limit: int
+    lot: float  # in base units
     pnl_usd: float
     residual_usd: float
     funded_usd: float
@@ -114,6 +115,11 @@ class Result:
     def split(self) -> ProfitSplit:
         """The profit, what the mid did in the 5 s after a fill counted as adverse."""
         return self.splits[SPLIT_HORIZON_SECS]
+
+    @property
+    def position_limit_base(self) -> float:
+        """Limit of the position in base units; 0 where it was never settled."""
+        return self.position_limit * self.lot
 
     @property
     def volume_usd(self) -> float:

@@ -165,6 +165,7 @@ def backtest(
         position=recorder.position,
         position_max=recorder.position_max,
         position_limit=engine.position_limit,
+        lot=float(instrument.lot),
         pnl_usd=pnl_usd,
         residual_usd=pnl_usd - next(iter(splits.values())).total,
         funded_usd=funded_usd,

@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 import sys
+from pathlib import Path
 
 from hypermm.cli.options import DEFAULT_SEED, load_config, say, seed
 from hypermm.errors import shown
@@ -30,6 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add("--seed", type=seed, default=DEFAULT_SEED, help="seed of market, ids and drawn latencies")
     add("--json", action="store_true", help="print the result as JSON, the fills with it")
+    add("--out", type=Path, metavar="REPORT.html", help="write a report that needs no other file")
     add(
         "--latency", type=latencies, default=(50.0, 50.0, 50.0), metavar="MS",
         help="one-way delay, or ORDER,REPLY,DATA (default: 50)",
@@ -48,6 +50,11 @@ def run(args: argparse.Namespace) -> int:
     from hypermm.sim.market import open_market
 
     settings, _ = load_config(args)
+    write = None
+    if args.out is not None:  # before the run: a missing package must not cost its time
+        from hypermm.report import report_writer
+
+        write = report_writer(args.out)
 
     def note(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
@@ -67,4 +74,7 @@ def run(args: argparse.Namespace) -> int:
         shows_progress=True,
     )
     print(json.dumps(result.to_dict()) if args.json else result)
+    if write is not None:
+        write(result)
+        note(f"{args.out}: written")
     return 0

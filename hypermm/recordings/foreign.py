@@ -18,7 +18,7 @@ from hypermm.recordings.files import read_bytes, read_columns
 from hypermm.recordings.hyperliquid import need
 from hypermm.recordings.rows import record
 from hypermm.recordings.table import Table
-from hypermm.recordings.touch import frames_of_quotes
+from hypermm.recordings.touch import NO_DEPTH, frames_of_quotes
 from hypermm.recordings.values import NS_PER_MS, TEXT_DECIMALS, Integers, Recording, Tape
 
 DOLLARS: Final = ("-USDT", "-USDC", "-USD", "USDT", "USDC", "BUSD", "USD")
@@ -27,7 +27,7 @@ LEVELS: Final = 32  # a side, of a deeper book
 SCALE: Final = 10**TEXT_DECIMALS
 CHANGES_SILENCE_SECS: Final = 60.0  # where only changes are sent, quiet is no outage
 ASTER_QUOTE_LAG_NS: Final = 200_000_000  # the recorder's clock behind the trades' stamps
-ASTER_TOUCH_TRADES: Final = 20  # average trades that are taken to rest at each touch
+ASTER_TOUCH_QUANTILE: Final = 0.999  # of the trades' sizes: what is taken to rest at each touch
 
 
 def coin_of(symbol: str) -> tuple[str, int]:
@@ -54,8 +54,8 @@ def read_aster(folder: Path, symbol: str, asset_id: int) -> Recording:
     cells = trades.decimals(["price", "quantity"], TEXT_DECIMALS)
     prices = quotes.decimals(["bid", "ask"], TEXT_DECIMALS)
     stamps = quotes.clock_ns("unix_timestamp") - ASTER_QUOTE_LAG_NS
-    touch = ASTER_TOUCH_TRADES * np.median(cells[:, 1])
-    size = np.full(len(stamps), int(touch // 10**4 * 10**4) or 10**4)
+    touch = int(np.sort(cells[:, 1])[int(ASTER_TOUCH_QUANTILE * (len(cells) - 1))])
+    size = np.full(len(stamps), touch)
     bids, asks = np.column_stack((prices[:, 0], size)), np.column_stack((prices[:, 1], size))
     frames = frames_of_quotes(np.maximum.accumulate(stamps), bids, asks)
     quote_ns, sides, quote_cells = pairs(stamps, bids, asks)
@@ -69,8 +69,8 @@ def read_aster(folder: Path, symbol: str, asset_id: int) -> Recording:
         trade_cells=cells, trade_ids=trades.decimals(["id"], 0)[:, 0],
         dropped={"last line without its end": cut} if cut else {},
         notes=(
-            "no depth was recorded: the book is the best quote, one level a side",
-            f"no size was recorded: {ASTER_TOUCH_TRADES} median trades rest at each touch",
+            NO_DEPTH,
+            f"no size was recorded: {touch / SCALE:g} at each touch, the largest of 1000 trades",
             "quotes are stamped 0.2 s before the recorder's clock",
         ),
     )  # fmt: skip

@@ -30,7 +30,7 @@ from hypermm.errors import RecordingError
 from hypermm.recordings.files import read_bytes
 from hypermm.recordings.rows import assemble, make_instrument, record
 from hypermm.recordings.table import Table
-from hypermm.recordings.touch import frames_of_quotes
+from hypermm.recordings.touch import NO_DEPTH, frames_of_quotes
 from hypermm.recordings.values import (
     FIRST_MS,
     LAST_MS,
@@ -46,7 +46,6 @@ from hypermm.recordings.values import (
 KINDS: Final = ("orderbooks", "prices", "trades")
 ENDINGS: Final = (".csv", ".csv.gz")
 QUOTE_SILENCE_SECS: Final = 10.0  # quotes come when the touch changes
-NO_DEPTH: Final = "no depth was recorded: the book is the best quote, one level a side"
 _COIN: Final = re.compile(rb'"coin":"([^"]+)"')
 _SIZE: Final = re.compile(rb'"sz":"([0-9.]+)"')
 _STAMP: Final = re.compile(rb"([0-9]{19}|[0-9]{16}|[0-9]{13}) ")
