@@ -46,6 +46,7 @@ from hypermm.messages import (
 from hypermm.metrics import Metrics
 from hypermm.orders import Cloids
 from hypermm.rehearsal import Rehearsal
+from hypermm.supervise import ALIVE, READY, STOPPING, Supervisor
 from hypermm.view import view
 
 BACKOFF_SECS = (0.1, 0.5, 1.0, 2.0, 4.0)  # then 4 s each: under 30 new connections a minute
@@ -165,6 +166,7 @@ class Runner:
         self._hard_stop: asyncio.TimerHandle | None = None
         self._over = asyncio.Event()
         self._saved_day: DayFigures | None = None
+        self._supervisor = Supervisor(os.environ)
         self._fair_price = math.nan  # of a dry run's ladder
         self._metrics = Metrics(instrument, _build(config, client.url, instrument))
 
@@ -233,6 +235,7 @@ class Runner:
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+        self._supervisor.tell(STOPPING)
         self._save()
         return self._farewell()
 
@@ -367,9 +370,15 @@ class Runner:
 
     async def _persist(self) -> None:
         """Keep the day's figures across a crash, and show the present ones."""
+        is_ready = False
         while True:
             await asyncio.sleep(PERSIST_SECS)
             self._save()
+            mode = self._engine.mode.value
+            # Connected, and the account is known: from here on it quotes when it may.
+            has_begun = self._engine.mode is not Mode.SYNCING
+            self._supervisor.tell(READY if has_begun and not is_ready else ALIVE, mode)
+            is_ready = is_ready or has_begun
 
     def _save(self) -> None:
         snapshot = self._engine.snapshot()

@@ -6,6 +6,8 @@ from hypermm.errors import UnreachableError
 from hypermm.hyperliquid.client import Client
 from hypermm.hyperliquid.payloads import encode_json, parse_json
 
+THROTTLED = 429
+
 
 async def ask(client: Client, request: dict[str, Any]) -> Any:
     """Post to `/info` and return the parsed answer.
@@ -18,6 +20,11 @@ async def ask(client: Client, request: dict[str, Any]) -> Any:
         If the answer is not JSON.
     """
     status, body = await client.post("/info", encode_json(request))
+    if status == THROTTLED:
+        raise UnreachableError(
+            f"the exchange at {client.url} takes no more requests from this host: status 429",
+            hint="wait a minute: it allows 1,200 a minute by weight",
+        )
     if status != 200:
         shown = f"status {status}" if status else "no answer"
         raise UnreachableError(
