@@ -149,6 +149,45 @@ class BatchModifyAction(_Action, frozen=True, tag="batchModify"):
     a: bool = False
 
 
+class TwapWire(_Part, frozen=True):
+    """Asset, is buy, size, reduce-only, minutes, whether slice sizes are drawn."""
+
+    a: Uint
+    b: bool
+    s: str
+    r: bool
+    m: Uint
+    t: bool
+
+
+class TwapTriggerWire(_Part, frozen=True):
+    """Price at which a TWAP starts, and whether it starts at and above it."""
+
+    p: str
+    a: bool
+
+
+class TwapDetailsWire(_Part, frozen=True):
+    """When a TWAP starts and stops; what is not asked for is null, and hashed so."""
+
+    t: TwapTriggerWire | None
+    s: str | None
+
+
+class TwapOrderAction(_Action, frozen=True, tag="twapOrder"):
+    """Trade a size in slices over some minutes."""
+
+    twap: TwapWire
+    details: TwapDetailsWire | None = None
+
+
+class TwapCancelAction(_Action, frozen=True, tag="twapCancel"):
+    """End a TWAP: asset and TWAP id."""
+
+    a: Uint
+    t: Uint
+
+
 class ScheduleCancelAction(_Action, frozen=True, tag="scheduleCancel"):
     """Cancel everything at a time (ms); without one, remove the deadline."""
 
@@ -319,6 +358,8 @@ L1Action = (
     | CancelByCloidAction
     | ModifyAction
     | BatchModifyAction
+    | TwapOrderAction
+    | TwapCancelAction
     | ScheduleCancelAction
     | UpdateLeverageAction
     | UpdateIsolatedMarginAction
@@ -445,6 +486,10 @@ def canonical(action: ExchangeAction) -> ExchangeAction:
             return BatchModifyAction(
                 [ModifyWire(_canonical_oid(m.oid), _canonical_order(m.order)) for m in modifies], a
             )
+        case TwapOrderAction(twap, details):
+            return TwapOrderAction(
+                structs.replace(twap, s=canonical_decimal(twap.s)), _canonical_details(details)
+            )
         case VaultTransferAction():
             return structs.replace(action, vaultAddress=canonical_address(action.vaultAddress))
         case SubAccountTransferAction():
@@ -462,6 +507,15 @@ def canonical(action: ExchangeAction) -> ExchangeAction:
             )
         case _:  # the others have nothing that is written in two ways
             return action
+
+
+def _canonical_details(details: TwapDetailsWire | None) -> TwapDetailsWire | None:
+    if details is None:
+        return None
+    start, stop = details.t, details.s
+    if start is not None:
+        start = TwapTriggerWire(canonical_decimal(start.p), start.a)
+    return TwapDetailsWire(start, None if stop is None else canonical_decimal(stop))
 
 
 def _canonical_oid(oid: int | str) -> int | str:

@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hypermm.hyperliquid.actions import canonical_address
-from hypermm.sim import about_dexs, about_orders, about_spot, account_shapes, ask, rules, shapes
+from hypermm.sim import (
+    about_dexs,
+    about_orders,
+    about_spot,
+    about_twaps,
+    account_shapes,
+    ask,
+    rules,
+    shapes,
+)
 from hypermm.sim.accounts import Account
 from hypermm.sim.ask import Request
 from hypermm.sim.samples import Sample
@@ -214,7 +223,7 @@ def web_data(venue: "Exchange", request: Request) -> Any:
         "serverTime": venue.now_ms,
         "isVault": False,
         "user": ask.address(request),
-        "twapStates": about_orders.twap_states(venue, request),
+        "twapStates": about_twaps.states(venue, request),
         "spotState": about_spot.state(venue, request),
         "spotAssetCtxs": [about_spot.context()],
         **about_dexs.capped(venue, ""),

@@ -110,9 +110,3 @@ def twap_slice_fills_by_time(venue: "Exchange", request: Request) -> Any:
     first_ms, last_ms = ask.span(venue, request)
     found = [x for x in slices(venue, request) if first_ms <= x["fill"]["time"] <= last_ms]
     return found[:FILLS_SHOWN]
-
-
-def twap_states(venue: "Exchange", request: Request) -> list[Any]:
-    """Return the TWAPs that run on a dex."""
-    ask.account(venue, request)
-    return []

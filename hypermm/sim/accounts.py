@@ -18,6 +18,7 @@ from hypermm.sim.samples import Sample, Samples
 
 if TYPE_CHECKING:
     from hypermm.sim.listing import Listing
+    from hypermm.sim.twaps import TwapRecord
 
 FILLS_KEPT = 10_000
 ORDERS_KEPT = 10_000
@@ -108,6 +109,7 @@ class Account:
     open_lots: dict[tuple[int, Side], int] = field(factory=dict)  # that may add, by asset and side
     fills: deque[UserFill] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
     twap_fills: deque[UserFill] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
+    twaps: deque["TwapRecord"] = field(factory=lambda: deque(maxlen=ORDERS_KEPT))
     ledger: list[tuple[int, str, int]] = field(factory=list)  # time, hash, deposited micro-USD
     agents: dict[str, Agent] = field(factory=dict)  # by name
     day_volume: dict[int, list[int]] = field(factory=dict)  # UTC day -> [taker, maker]

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hypermm.errors import WireError
-from hypermm.sim import about_accounts, about_dexs, about_markets, about_orders, about_spot
+from hypermm.sim import (
+    about_accounts,
+    about_dexs,
+    about_markets,
+    about_orders,
+    about_spot,
+    about_twaps,
+)
 from hypermm.sim.ask import Request
 
 if TYPE_CHECKING:
@@ -50,7 +57,7 @@ HANDLERS: dict[str, Callable[["Exchange", Request], Any]] = {
     "spotMetaAndAssetCtxs": about_spot.meta_and_contexts,
     "subAccounts": about_accounts.nothing,
     "subAccounts2": about_accounts.nothing,
-    "twapHistory": about_accounts.no_items,
+    "twapHistory": about_twaps.history,
     "userAbstraction": about_accounts.abstraction,
     "userFees": about_accounts.user_fees,
     "userFills": about_orders.user_fills,

@@ -21,6 +21,8 @@ from hypermm.hyperliquid.actions import (
     Priority,
     ScheduleCancelAction,
     SetReferrerAction,
+    TwapCancelAction,
+    TwapOrderAction,
     UpdateIsolatedMarginAction,
     UpdateLeverageAction,
     UserAction,
@@ -55,6 +57,8 @@ class Clerk:
             CancelByCloidAction: self._cancel_by_cloid,
             ModifyAction: self._modify,
             BatchModifyAction: self._batch_modify,
+            TwapOrderAction: self._twap_order,
+            TwapCancelAction: self._twap_cancel,
             ScheduleCancelAction: self._schedule_cancel,
             UpdateLeverageAction: self._update_leverage,
             UpdateIsolatedMarginAction: self._update_isolated_margin,
@@ -211,6 +215,22 @@ class Clerk:
     def _place_one(self, account: Account, ticket: Ticket) -> Status:
         (status,) = self._desk.place_batch(account, [ticket])
         return status
+
+    # TWAPs
+
+    def _twap_order(self, account: Account, action: TwapOrderAction) -> Response:
+        status: Status
+        try:
+            twap = self._desk.twaps.start(account, action, self._listings, self._rules)
+            status = {"running": {"twapId": twap.id}}
+        except StaticRefusalError as error:
+            status = {"error": str(error)}
+        return {"type": "twapOrder", "data": {"status": status}}
+
+    def _twap_cancel(self, account: Account, action: TwapCancelAction) -> Response:
+        is_done = self._desk.twaps.cancel(account, action.a, action.t)
+        status: Status = "success" if is_done else {"error": refusals.TWAP_GONE}
+        return {"type": "twapCancel", "data": {"status": status}}
 
     # Dead man's switch
 

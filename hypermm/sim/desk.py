@@ -16,6 +16,7 @@ from hypermm.sim.rules import Rules, fee
 from hypermm.sim.shapes import price_text, size_text
 from hypermm.sim.tickets import MARKET_TIFS, Ticket
 from hypermm.sim.triggers import Triggers
+from hypermm.sim.twaps import Twaps
 
 Status = dict[str, object] | str  # an entry of a reply's `statuses`
 
@@ -27,12 +28,14 @@ class Desk:
         self.ids = ids
         self._rules = rules
         self.triggers = Triggers(self)
+        self.twaps = Twaps(self)
         self.is_post_only = False  # nothing that takes is let in, as after an upgrade
         self.now_ms = 0
         self.action_hash = ""
         self.news: dict[str, UserNews] = {}
 
-    def _news(self, account: Account) -> UserNews:
+    def news_of(self, account: Account) -> UserNews:
+        """Return what a user will be told of this block."""
         return self.news.setdefault(account.address, UserNews())
 
     def note(self, order: VenueOrder, status: str) -> None:
@@ -45,7 +48,7 @@ class Desk:
     def _tell(self, order: VenueOrder, *, remaining: int | None = None, status: str = "") -> None:
         left = order.remaining if remaining is None else remaining
         update = OrderUpdate(order, status or order.status, left, self.now_ms)
-        self._news(order.account).updates.append(update)
+        self.news_of(order.account).updates.append(update)
 
     # Placing
 
@@ -204,7 +207,7 @@ class Desk:
         else:
             self.triggers.drop(order)
         if status != "canceled" and is_told:
-            self._news(order.account).cancels.append(order)
+            self.news_of(order.account).cancels.append(order)
         self.note(order, status)
 
     def _trim_reduce_only(self, account: Account, listing: Listing) -> None:
@@ -381,10 +384,11 @@ class Desk:
             is_taker,
             charged,
             tid,
-            twap_id=order.twap_id,
+            twap_id=order.twap.id if order.twap else None,
         )
-        news = self._news(account)
-        if order.twap_id is not None:
+        news = self.news_of(account)
+        if order.twap is not None:
+            order.twap.count(price, size)
             account.twap_fills.append(fill)
             news.twap_fills.append(fill)
             return

@@ -230,6 +230,7 @@ class Exchange:
         for listing in self.listings.values():
             self._play(listing)
         self.desk.triggers.fire()
+        self.desk.twaps.fire()
         classes[2].sort(key=lambda waiting: -_priority_fee(waiting[0].action))
         self._execute(classes[2], replies)
         rows: dict[str, Rows] = {}

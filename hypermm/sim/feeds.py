@@ -16,6 +16,7 @@ from hypermm.sim import (
     about_markets,
     about_orders,
     about_spot,
+    about_twaps,
     ask,
     rules,
     shapes,
@@ -84,7 +85,9 @@ class Feeds:
             "userFundings": lambda fields: _snapshot(fields, "fundings", []),
             "userHistoricalOrders": self._history,
             "userNonFundingLedgerUpdates": self._ledger,
-            "userTwapHistory": lambda fields: _snapshot(fields, "history", []),
+            "userTwapHistory": lambda fields: _snapshot(
+                fields, "history", about_twaps.history(exchange, fields)
+            ),
             "userTwapSliceFills": self._slices,
             "webData3": self._web_data,
         }
@@ -210,7 +213,7 @@ class Feeds:
         return {"dex": fields["dex"], "user": fields["user"], "orders": orders}
 
     def _twaps(self, fields: Json) -> Json:
-        states = about_orders.twap_states(self._exchange, fields)
+        states = about_twaps.states(self._exchange, fields)
         return {"dex": fields["dex"], "user": fields["user"], "states": states}
 
     def _fills(self, fields: Json) -> Json:

@@ -11,6 +11,7 @@ from hypermm.messages import Side
 if TYPE_CHECKING:
     from hypermm.sim.accounts import Account
     from hypermm.sim.listing import Listing
+    from hypermm.sim.twaps import Twap, TwapRecord
 
 NO_SLOT = -1  # of an order that stands in no book
 FIRST_OID = 570_000_000_000
@@ -22,17 +23,23 @@ OUTSIDE = (
 
 
 @frozen
-class Trigger:
-    """When a stop or take-profit order wakes, and as what."""
+class Threshold:
+    """A price, and on which side of it the mark has to be."""
 
     price: int
-    is_market: bool
-    is_take_profit: bool
-    is_above: bool  # whether it wakes at and above its price, else at and below
+    is_above: bool  # at and above it, else at and below
 
     def is_met(self, mark: int) -> bool:
-        """Whether a mark price wakes it; no mark wakes nothing."""
+        """Whether the mark is there; no mark is nowhere."""
         return mark > 0 and (mark >= self.price if self.is_above else mark <= self.price)
+
+
+@frozen
+class Trigger(Threshold):
+    """When a stop or take-profit order wakes, and as what."""
+
+    is_market: bool
+    is_take_profit: bool
 
     @property
     def name(self) -> str:
@@ -67,7 +74,7 @@ class VenueOrder:
     children: tuple["VenueOrder", ...] = ()  # take-profit and stop that its fill places
     siblings: tuple["VenueOrder", ...] = ()  # those that its own fill cancels
     builder: Builder | None = None
-    twap_id: int | None = None
+    twap: "Twap | None" = None  # whose slice it is
 
     @property
     def is_open(self) -> bool:
@@ -82,7 +89,7 @@ class VenueOrder:
     @property
     def order_type(self) -> str:
         """The kind of order, as the exchange calls it."""
-        if self.twap_id is not None:
+        if self.twap is not None:
             return "Twap Slice"
         if self.trigger is not None:
             return self.trigger.name
@@ -158,6 +165,7 @@ class UserNews:
     fills: list[UserFill] = field(factory=list)
     cancels: list[VenueOrder] = field(factory=list)  # those that the user did not ask for
     twap_fills: list[UserFill] = field(factory=list)
+    twaps: list["TwapRecord"] = field(factory=list)
 
 
 class Ids:
@@ -167,6 +175,7 @@ class Ids:
         self._prefix = blake2b(str(seed).encode(), digest_size=16).digest()
         self._drawn = 0
         self._oid = FIRST_OID
+        self._twap = 0
 
     def _draw(self, size: int) -> bytes:
         self._drawn += 1
@@ -176,6 +185,15 @@ class Ids:
         """Return the next order id."""
         self._oid += 1
         return self._oid
+
+    def twap(self) -> int:
+        """Return the next id of a TWAP."""
+        self._twap += 1
+        return self._twap
+
+    def per_million(self) -> int:
+        """Return a number from 0 to 999,999."""
+        return int.from_bytes(self._draw(8), "big") % 1_000_000
 
     def tid(self) -> int:
         """Return a trade id of 50 bits."""

@@ -124,7 +124,7 @@ def _read_ticket(
         is_take_profit = wire.tpsl == "tp"
         reference = _read_price(wire.triggerPx, listing, rules)
         is_above = (side is Side.BUY) != is_take_profit
-        trigger = Trigger(reference, wire.isMarket, is_take_profit, is_above)
+        trigger = Trigger(reference, is_above, wire.isMarket, is_take_profit)
     if reference and not rules.is_in_band(price, reference):
         raise StaticRefusalError(refusals.too_far(rules.price_band_percent))
     tif = order.t.limit.tif if order.t.limit is not None else None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypermm.messages import Side
-from hypermm.sim import about_orders, shapes
+from hypermm.sim import about_orders, about_twaps, shapes
 from hypermm.sim.orders import UserNews
 
 Json = dict[str, Any]
@@ -41,6 +41,16 @@ def user_events(_fields: Json, news: UserNews) -> Told:
                 {"coin": order.listing.coin, "oid": order.oid} for order in news.cancels
             ]
         }
+
+    if news.twaps:
+        yield {"twapHistory": [about_twaps.record_shape(record) for record in news.twaps]}
+
+
+def twap_history(fields: Json, news: UserNews) -> Told:
+    """Tell what became of TWAPs."""
+    if news.twaps:
+        shown = [about_twaps.record_shape(record) for record in news.twaps]
+        yield {"user": fields["user"], "history": shown}
 
 
 def notifications(_fields: Json, news: UserNews) -> Told:
@@ -78,5 +88,6 @@ PAYLOADS: dict[str, Callable[[Json, UserNews], Told]] = {  # by type of subscrip
     "userEvents": user_events,
     "userFills": user_fills,
     "userHistoricalOrders": order_history,
+    "userTwapHistory": twap_history,
     "userTwapSliceFills": slice_fills,
 }

@@ -59,9 +59,8 @@ class Triggers:
         self.drop(order)
         if order.is_reduce_only:
             most = checks.closable(order.account, listing, order.side)
-            if order.original == 0:
-                order.original = order.remaining = most
-            order.remaining = min(order.remaining, most) or order.remaining
+            whole = most if order.original == 0 else order.original
+            order.original = order.remaining = min(whole, most) or whole
         desk.note(order, "triggered")
         limit = order.price
         if trigger.is_market:
