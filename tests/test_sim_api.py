@@ -333,6 +333,26 @@ def test_fills_come_reversed_if_asked_and_a_page_is_cut_at_its_end(venue):
         tids(startTime=0, reversed="yes")
 
 
+def test_the_day_s_figures_are_of_the_last_24_hours():
+    """What the market traded before its listing leaves the day bit by bit, then what we saw."""
+    venue = Venue(block_ms=30_000)
+    exchange, listing = venue.exchange, venue.exchange.listings[0]
+    listing.day_volume = 24_0000
+
+    def figures(hours):
+        exchange.advance(START_MS + int(hours * 3_600_000))
+        _, (context,) = venue.info("metaAndAssetCtxs")
+        return [context[key] for key in ("dayBaseVlm", "dayNtlVlm", "prevDayPx")]
+
+    assert figures(6) == ["18.0", "36009.0", "2000.5"]
+    venue.trade("A", "2000", "1")
+    assert figures(23.9)[0] == "1.1"
+    assert figures(25) == ["1.0", "2000.0", "2000.5"]
+    assert figures(31) == ["0.0", "0.0", "2000.0"]
+    days = venue.info("userFees", ALICE)["dailyUserVlm"]
+    assert [day["exchange"] for day in days[-2:]] == ["2000.0", "0.0"]
+
+
 def test_the_coins_at_their_cap_are_named(venue):
     assert venue.info("perpsAtOpenInterestCap") == []
     assert "perpsAtOpenInterestCap" not in venue.info("webData2", ALICE)

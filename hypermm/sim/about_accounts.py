@@ -78,6 +78,7 @@ def user_fees(venue: "Exchange", request: Request) -> Any:
     account = ask.account(venue, request)
     days = account.day_volume if account else {}
     today = venue.now_ms // rules.DAY_MS
+    traded = _traded(venue)
     rates = {"cross": "0.00045", "add": "0.00015", "spotCross": "0.0007", "spotAdd": "0.0004"}
     none = {"bpsOfMaxSupply": "0.0", "discount": "0.0"}
     return {
@@ -86,7 +87,7 @@ def user_fees(venue: "Exchange", request: Request) -> Any:
                 "date": _date(day),
                 "userCross": shapes.usd_text(days.get(day, (0, 0))[0]),
                 "userAdd": shapes.usd_text(days.get(day, (0, 0))[1]),
-                "exchange": "0.0",
+                "exchange": shapes.usd_text(traded.get(day, 0)),
             }
             for day in range(today - FEE_DAYS + 1, today + 1)
         ],
@@ -107,6 +108,18 @@ def user_fees(venue: "Exchange", request: Request) -> Any:
         "stakingLink": None,
         "activeStakingDiscount": none,
     }
+
+
+def _traded(venue: "Exchange") -> dict[int, int]:
+    """Return what the whole venue traded, micro-USD by UTC day."""
+    total: dict[int, int] = {}
+    for listing in venue.listings.values():
+        before = 0
+        for candle in listing.candles:
+            day = candle.start_ms // rules.DAY_MS
+            total[day] = total.get(day, 0) + candle.notional - before
+            before = candle.notional
+    return total
 
 
 def _date(day: int) -> str:

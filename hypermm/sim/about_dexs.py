@@ -44,7 +44,7 @@ def margin_table(venue: "Exchange", request: Request) -> Any:
 def contexts(venue: "Exchange", request: Request) -> Any:
     """Return the contexts of a dex, in the order of its universe."""
     return [
-        shapes.context_shape(listing, venue.rules)
+        shapes.context_shape(listing, venue.rules, venue.now_ms)
         for listing in ask.listings(venue, ask.dex(request))
     ]
 

@@ -154,8 +154,9 @@ class Feeds:
     def _context(self, fields: Json) -> Json:
         if fields["coin"] == about_spot.PAIR:
             return {"coin": about_spot.PAIR, "ctx": about_spot.context()}
-        listing = self._listing(fields)
-        return {"coin": listing.coin, "ctx": shapes.context_shape(listing, self._exchange.rules)}
+        listing, venue = self._listing(fields), self._exchange
+        context = shapes.context_shape(listing, venue.rules, venue.now_ms)
+        return {"coin": listing.coin, "ctx": context}
 
     def _contexts(self, fields: Json) -> Json:
         return {"dex": fields["dex"], "ctxs": about_dexs.contexts(self._exchange, fields)}

@@ -51,6 +51,8 @@ class Candle:
     low: int
     volume: int
     count: int
+    lots: int = 0  # traded since the listing, up to the end of this minute
+    notional: int = 0
 
 
 class Listing:
@@ -93,7 +95,9 @@ class Listing:
         self.is_halted = False
         self.open_interest_cap = 0  # micro-USD at the mark; 0: none
         self._growth = (0, 0)  # minute, micro-USD by which users' positions grew in it
-        self._has_own_oracle = False
+        self._day: deque[Candle] = deque()  # the minutes of the last 24 hours
+        self._edge: Candle | None = None  # the last minute before them
+        self._has_own_oracle = self._has_own_volume = False
         self._touch: tuple[Level | None, Level | None] = (None, None)
         self._next_fast_ms = self._next_deep_ms = self._next_context_ms = start_ms
 
@@ -125,6 +129,7 @@ class Listing:
             self.open_interest = size
         elif index == DAY_VOLUME:
             self.day_volume = size - self.traded_lots
+            self._has_own_volume = True
 
     # What trades
 
@@ -139,14 +144,33 @@ class Listing:
         start_ms = trade.time_ms - trade.time_ms % MINUTE_MS
         if not self.candles or self.candles[-1].start_ms != start_ms:
             price = trade.price
-            self.candles.append(Candle(start_ms, price, price, price, price, trade.size, 1))
-            return
+            self.candles.append(Candle(start_ms, price, price, price, price, 0, 0))
+            self._day.append(self.candles[-1])
         candle = self.candles[-1]
         candle.close = trade.price
         candle.high = max(candle.high, trade.price)
         candle.low = min(candle.low, trade.price)
         candle.volume += trade.size
         candle.count += 1
+        candle.lots, candle.notional = self.traded_lots, self.traded_notional
+
+    def day(self, now_ms: int) -> tuple[int, int, int]:
+        """Return lots and notional (micro-USD) traded in 24 hours, and the price before them.
+
+        What the market says it traded before the listing leaves the day bit by bit.
+        """
+        while self._day and self._day[0].start_ms <= now_ms - rules.DAY_MS:
+            self._edge = self._day.popleft()
+        price = self._edge.close if self._edge else self.first_price or self.mark_price
+        if self._has_own_volume:
+            lots = self.day_volume + self.traded_lots
+            return lots, self.day_volume * price + self.traded_notional, price
+        left_ms = max(self.start_ms + rules.DAY_MS - now_ms, 0)
+        before = self.day_volume * left_ms // rules.DAY_MS
+        lots, notional = self.traded_lots + before, self.traded_notional + before * price
+        if self._edge:
+            lots, notional = lots - self._edge.lots, notional - self._edge.notional
+        return lots, notional, price
 
     # Open interest
 
@@ -247,7 +271,7 @@ class Listing:
         if now_ms >= self._next_context_ms:
             self._next_context_ms = _next(self._next_context_ms, now_ms, self._rules.context_ms)
             self.update_oracle()
-            self._add_context(rows)
+            self._add_context(rows, now_ms)
         return rows
 
     def _add_book(self, rows: list[RowValues], exch_ns: int, depth: int, flags: int) -> None:
@@ -260,7 +284,7 @@ class Listing:
         rows[first] = (*rows[first][:8], rows[first][8] | FIRST)
         rows[-1] = (*rows[-1][:8], rows[-1][8] | LAST)
 
-    def _add_context(self, rows: list[RowValues]) -> None:
+    def _add_context(self, rows: list[RowValues], now_ms: int) -> None:
         scale = CONTEXT_UNITS // 10**self.instrument.price_decimals
         premium = self.premium()
         figures = [
@@ -268,7 +292,7 @@ class Listing:
             (ORACLE, round(self.oracle_price * scale), 0),
             (FUNDING, self.funding, 0),
             (OPEN_INTEREST, 0, self.open_interest),
-            (DAY_VOLUME, 0, self.day_volume + self.traded_lots),
+            (DAY_VOLUME, 0, self.day(now_ms)[0]),
         ]
         if premium is not None:
             figures.append((PREMIUM, round(premium * CONTEXT_UNITS), 0))

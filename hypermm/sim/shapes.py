@@ -259,19 +259,17 @@ def mid_text(listing: Listing) -> str | None:
     return decimal_text((bid[0] + ask[0]) * 5, listing.instrument.price_decimals + 1)
 
 
-def context_shape(listing: Listing, rules: "Rules") -> Json:
+def context_shape(listing: Listing, rules: "Rules", now_ms: int) -> Json:
     """Return the context of a market."""
     bid, ask = listing.impact_price(Side.BUY), listing.impact_price(Side.SELL)
     oracle, rule = listing.oracle_price, listing.instrument
     is_full = bool(bid and ask and oracle)
     premium = listing.premium(is_one_sided=rules.has_one_sided_premium)
-    lots = listing.day_volume + listing.traded_lots
-    reference = listing.first_price or listing.mark_price
-    notional = listing.day_volume * reference + listing.traded_notional
+    lots, notional, day_before = listing.day(now_ms)
     return {
         "funding": decimal_text(listing.funding, FUNDING_DECIMALS),
         "openInterest": size_text(listing, listing.open_interest),
-        "prevDayPx": price_text(listing, reference),
+        "prevDayPx": price_text(listing, day_before),
         "dayNtlVlm": usd_text(notional),
         "premium": None if premium is None else ratio_text(premium),
         "oraclePx": decimal_text(round(oracle), rule.price_decimals),
