@@ -23,6 +23,7 @@ FLOORS = [
         "journal",
         "telemetry",
         "metrics",
+        "supervise",
         "logbook",
         "view",
         "credentials",
