@@ -262,6 +262,7 @@ def stationary_works(lots: int) -> list[Work]:
     middle = slice(lots - 10, lots + 10)
     diagonal, side = RISK * inventory**2, np.full(rows - 1, -HOPS)
     solver, turns = Solver(rows), cycle((1.0, 1.001, 1.002, 1.001))
+    unmoved = {name: value for name, value in MARKET.items() if name != "volatility"}
     level = 0.0
 
     def ours():
@@ -284,8 +285,9 @@ def stationary_works(lots: int) -> list[Work]:
         return bid[middle]
 
     def our_warm():
-        market = MARKET | {"volatility": VOLATILITY * next(turns)}
-        solver.solve(lots_long=lots, lots_short=lots, **market)
+        solver.solve(
+            lots_long=lots, lots_short=lots, volatility=VOLATILITY * next(turns), **unmoved
+        )
         solver.depths(bid, ask)
 
     def warm_recursion():

@@ -47,6 +47,7 @@ cdef class Solver:
     cdef Market _market
     cdef float64_t _level                   # mu hat: eigenvalue above the hopping band's bottom
     cdef float64_t _exponent                # of the level as a power of the inventory risk
+    cdef float64_t _bend                    # of the exponent by the log of the risk
     cdef float64_t _eta                     # 1/s, geometric mean of both sides
     cdef float64_t _tilt                    # b: beta / eta
     cdef float64_t _log_r                   # half the log of ask over bid intensity after costs
@@ -54,9 +55,17 @@ cdef class Solver:
     cdef float64_t _ask_base
     cdef int _centre                        # m: lot of the smallest diagonal
     cdef int _first, _last                  # lots covered by the ratios
-    cdef float64_t[::1] _up, _down          # excess ratios above and below the centre, from 1
-    cdef float64_t[::1] _up_slope, _down_slope
+    cdef float64_t* _up                     # excess ratios above and below the centre, from 1
+    cdef float64_t* _down
+    cdef float64_t* _up_slope               # the four share one allocation, `_up`'s
+    cdef float64_t* _down_slope
     cdef bint _is_symmetric                 # `_down` mirrors `_up` and is not filled
+    cdef int enter(
+        self, float64_t volatility, float64_t kappa_per_bps, float64_t intensity_per_sec,
+        float64_t risk_aversion_per_bps, int lots_long, int lots_short, float64_t cost_bps,
+        float64_t drift_bps_per_sec, float64_t impact_bps, float64_t execution_risk_per_bps,
+        object ask_intensity_per_sec, object ask_cost_bps, object near_lots,
+    ) except -1
     cdef int require(self, float64_t inventory_lots) except -1
     cdef void find(
         self, const Market* market, int lots_long, int lots_short, float64_t near

@@ -25,8 +25,7 @@ from libc.math cimport (
     sin,
     sqrt,
 )
-
-import numpy as np
+from libc.stdlib cimport free, malloc
 
 cdef enum:
     MAX_SWEEPS = 200  # Newton takes 4 typically, 16 at the 99th percentile of drifted cases
@@ -127,12 +126,19 @@ cdef class Solver:
     def __init__(self, int capacity):
         if not 1 <= capacity <= MAX_LOTS:
             raise ValueError(f"capacity must be 1 to {MAX_LOTS} lots: {capacity}")
+        if self._up != NULL:
+            raise ValueError("a Solver is made once: construct another one")
+        self._up = <float64_t*> malloc(4 * (capacity + 1) * sizeof(float64_t))
+        if self._up == NULL:
+            raise MemoryError(f"no memory for a capacity of {capacity} lots")
         self.capacity = capacity
-        self._up = np.empty(capacity + 1)
-        self._down = np.empty(capacity + 1)
-        self._up_slope = np.empty(capacity + 1)
-        self._down_slope = np.empty(capacity + 1)
+        self._down = self._up + (capacity + 1)
+        self._up_slope = self._down + (capacity + 1)
+        self._down_slope = self._up_slope + (capacity + 1)
         self.is_solved = False
+
+    def __dealloc__(self):
+        free(self._up)
 
     def solve(
         self,
@@ -187,6 +193,18 @@ cdef class Solver:
             If a value is NaN or outside its domain, the bounds exceed the capacity, or the
             intensity is so small against the risk that the ratio of both leaves 1e150.
         """
+        self.enter(
+            volatility, kappa_per_bps, intensity_per_sec, risk_aversion_per_bps, lots_long,
+            lots_short, cost_bps, drift_bps_per_sec, impact_bps, execution_risk_per_bps,
+            ask_intensity_per_sec, ask_cost_bps, near_lots,
+        )
+
+    cdef int enter(
+        self, float64_t volatility, float64_t kappa_per_bps, float64_t intensity_per_sec,
+        float64_t risk_aversion_per_bps, int lots_long, int lots_short, float64_t cost_bps,
+        float64_t drift_bps_per_sec, float64_t impact_bps, float64_t execution_risk_per_bps,
+        object ask_intensity_per_sec, object ask_cost_bps, object near_lots,
+    ) except -1:
         cdef Market market
         cdef float64_t near = NAN if near_lots is None else near_lots
         market.volatility = volatility
@@ -216,6 +234,7 @@ cdef class Solver:
                 f"risk {self.inventory_risk} and drift {self._tilt}, in units of the fill "
                 f"intensity after costs, must be within {MAX_RATIO}"
             )
+        return 0
 
     cdef void find(
         self, const Market* market, int lots_long, int lots_short, float64_t near
@@ -223,7 +242,7 @@ cdef class Solver:
         cdef float64_t kappa = market.kappa, rho, shift, lower, upper, level, value, step
         cdef float64_t log_c = log_factor(market.execution_risk / kappa)
         cdef Edge above, below
-        cdef float64_t former_risk = self.inventory_risk, by_level, change
+        cdef float64_t former_risk = self.inventory_risk, by_level, change, moved = NAN, exponent
         cdef int highest = lots_long, lowest = -lots_short, up, down, reach, i
         cdef int former_rows = self._last - self._first, former_centre = self._centre
         cdef bint was_solved = self.is_solved
@@ -279,7 +298,8 @@ cdef class Solver:
             level = self._level
             if former_rows == up + down and former_centre == self._centre:
                 # Follow the former solution along its power of the risk.
-                level *= exp(self._exponent * log1p((rho - former_risk) / former_risk))
+                moved = log1p((rho - former_risk) / former_risk)
+                level *= exp(moved * (self._exponent + 0.5 * self._bend * moved))
         else:
             level = 2.0 * sin(M_PI / (2.0 * (up + down + 2)))  # of a box; harmonic sqrt(rho)
             level = min(1.999, hypot(sqrt(rho), level * level))
@@ -287,14 +307,14 @@ cdef class Solver:
             level = 1.0
         for i in range(MAX_SWEEPS):
             self.iterations = i + 1
-            if not sweep(&self._up[0], &self._up_slope[0], up, rho, shift, level,
+            if not sweep(self._up, self._up_slope, up, rho, shift, level,
                          2 * self._centre, &above):
                 upper = level
                 level = 0.5 * (lower + upper)
                 continue
             if self._is_symmetric:
                 below = above
-            elif not sweep(&self._down[0], &self._down_slope[0], down, rho, -shift, level,
+            elif not sweep(self._down, self._down_slope, down, rho, -shift, level,
                            -2 * self._centre, &below):
                 upper = level
                 level = 0.5 * (lower + upper)
@@ -307,7 +327,7 @@ cdef class Solver:
             by_level = 1.0 - above.slope - below.slope
             step = level - value / by_level
             change = step - level
-            if fabs(change) <= 1e-10 * level:
+            if fabs(change) <= 1e-9 * level:
                 break  # what the step would change is linear in it
             if not lower < step < upper:
                 step = 0.5 * (lower + upper)
@@ -315,7 +335,12 @@ cdef class Solver:
                     change = 0.0
                     break
             level = step
-        self._exponent = rho * (above.by_risk + below.by_risk) / (by_level * level)
+        exponent = rho * (above.by_risk + below.by_risk) / (by_level * level)
+        if moved != moved:  # there was nothing to follow
+            self._bend = 0.0
+        elif fabs(moved) > 1e-6:  # below, the difference of exponents has no digits
+            self._bend = (exponent - self._exponent) / moved
+        self._exponent = exponent
         for i in range(1, up + 1):
             self._up[i] += self._up_slope[i] * change
         if not self._is_symmetric:
@@ -571,9 +596,18 @@ def stationary_depths(
     float64_t[::1] bid_out,
     float64_t[::1] ask_out,
     *,
+    float64_t volatility,
+    float64_t kappa_per_bps,
+    float64_t intensity_per_sec,
+    float64_t risk_aversion_per_bps,
     int lots_long,
     int lots_short,
-    **market,
+    float64_t cost_bps=0.0,
+    float64_t drift_bps_per_sec=0.0,
+    float64_t impact_bps=0.0,
+    float64_t execution_risk_per_bps=0.0,
+    ask_intensity_per_sec=None,
+    ask_cost_bps=None,
 ):
     """Write the exact stationary depths of many inventories; nan where a bound forbids the side.
 
@@ -583,10 +617,8 @@ def stationary_depths(
         Inventories, in lots.
     bid_out, ask_out : array of float64, shape (n,)
         Receive the depths, in bps.
-    lots_long, lots_short : int
-        Bounds, as for `Solver.solve`.
-    **market : float
-        The market's values, as for `Solver.solve`.
+    volatility, ..., ask_cost_bps
+        Bounds and the market's values, as for `Solver.solve`.
 
     Raises
     ------
@@ -595,6 +627,7 @@ def stationary_depths(
 
     Examples
     --------
+    >>> import numpy as np
     >>> bid, ask = np.empty(3), np.empty(3)
     >>> stationary_depths(np.array([-1.0, 0.0, 1.0]), bid, ask, lots_long=1, lots_short=1,
     ...                   volatility=1.5, kappa_per_bps=0.25, intensity_per_sec=0.5,
@@ -607,7 +640,11 @@ def stationary_depths(
     cdef bint is_whole = n == <long long> lots_long + lots_short + 1
     check_arrays(inventory_lots, bid_out, ask_out)
     solver = Solver(max(<long long> lots_long + lots_short, 1))
-    solver.solve(lots_long=lots_long, lots_short=lots_short, **market)
+    solver.enter(
+        volatility, kappa_per_bps, intensity_per_sec, risk_aversion_per_bps, lots_long,
+        lots_short, cost_bps, drift_bps_per_sec, impact_bps, execution_risk_per_bps,
+        ask_intensity_per_sec, ask_cost_bps, None,
+    )
     with nogil:
         for i in range(n):
             is_whole = is_whole and inventory_lots[i] == i - lots_short

@@ -5,7 +5,7 @@ fair price, kappa and risk aversion in 1/bps, volatility in bps/sqrt(s), invento
 here allocates.
 """
 
-from libc.math cimport INFINITY, NAN, asinh, exp, isfinite, log, sqrt, tanh
+from libc.math cimport INFINITY, NAN, asinh, exp, isfinite, log, log1p, sqrt, tanh
 
 from hypermm._core.glft cimport (
     Market,
@@ -107,22 +107,31 @@ def closed_form(
 cdef bint closed_quotes(
     const Market* market, float64_t inventory, float64_t* bid, float64_t* ask
 ) noexcept nogil:
-    cdef float64_t kappa = market.kappa, cost, eta, shift, base, slope, risk
+    cdef float64_t kappa = market.kappa, cost, eta, shift = 0.0, base, slope, risk, log_c
+    cdef float64_t x = market.execution_risk / kappa
     cost = 0.5 * (market.bid_cost + market.ask_cost + market.impact)
-    eta = sqrt(market.bid_intensity) * sqrt(market.ask_intensity) * exp(
-        log_factor(market.execution_risk / kappa) - kappa * cost
-    )
+    if x >= 1e-8:  # one logarithm for both, in the range where `log_factor` takes one
+        base = log1p(x) / x
+        log_c = -(1.0 + x) * base
+        base /= kappa
+    else:
+        base = base_depth(market.execution_risk, kappa)
+        log_c = log_factor(x)
+    eta = market.bid_intensity
+    if market.ask_intensity != market.bid_intensity or market.ask_cost != market.bid_cost:
+        # With unequal sides both quotes move towards the one that is filled less.
+        eta = sqrt(market.bid_intensity) * sqrt(market.ask_intensity)
+        shift = 0.5 * (
+            log(market.ask_intensity / market.bid_intensity) / kappa
+            - (market.ask_cost - market.bid_cost)
+        )
+    eta *= exp(log_c - kappa * cost)
     risk = market.risk_aversion * market.volatility * market.volatility
     if not (0.0 < eta < INFINITY) or (market.drift != 0.0 and not risk > 0.0):
         bid[0] = ask[0] = NAN
         return False
     slope = closed_slope(market.volatility, kappa, eta, market.risk_aversion)
-    base = base_depth(market.execution_risk, kappa) + 0.5 * market.impact
-    # With unequal sides both quotes move towards the one that is filled less.
-    shift = 0.5 * (
-        log(market.ask_intensity / market.bid_intensity) / kappa
-        - (market.ask_cost - market.bid_cost)
-    )
+    base += 0.5 * market.impact
     if market.drift != 0.0:
         shift += market.drift * slope / risk
     bid[0] = base + market.bid_cost - shift + linear_skew(slope, inventory)
