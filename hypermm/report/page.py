@@ -197,7 +197,9 @@ def _profit(result: Result) -> str:
     )
     head = ["within", "spread", "adverse", "inventory", "fees", "funding", "total"]
     table = _table(head, rows)
-    return f"<section><h2>Profit in USD, split exactly</h2>{table}<p class='sub'>{note}</p></section>"
+    return (
+        f"<section><h2>Profit in USD, split exactly</h2>{table}<p class='sub'>{note}</p></section>"
+    )
 
 
 def _markouts(result: Result) -> str:

@@ -16,7 +16,11 @@ Json = dict[str, Any]
 def state_shape(twap: Twap, executed: int, executed_notional: int) -> Json:
     """Return a TWAP as it stood when this much of it was done."""
     listing = twap.listing
-    shape: Json = {
+    begin, stop = twap.begin, twap.stop
+    trigger = None
+    if begin is not None:
+        trigger = {"px": shapes.price_text(listing, begin.price), "above": begin.is_above}
+    return {
         "coin": listing.coin,
         "user": twap.account.address,
         "side": shapes.SIDE_LETTER[twap.side],
@@ -27,13 +31,9 @@ def state_shape(twap: Twap, executed: int, executed_notional: int) -> Json:
         "reduceOnly": twap.is_reduce_only,
         "randomize": twap.is_randomized,
         "timestamp": twap.start_ms,
+        "trigger": trigger,
+        "stopPx": None if stop is None else shapes.price_text(listing, stop.price),
     }
-    if twap.begin is not None:
-        price = shapes.price_text(listing, twap.begin.price)
-        shape["trigger"] = {"px": price, "above": twap.begin.is_above}
-    if twap.stop is not None:
-        shape["stopPx"] = shapes.price_text(listing, twap.stop.price)
-    return shape
 
 
 def record_shape(record: TwapRecord) -> Json:

@@ -68,6 +68,8 @@ def refusal(
         interest = _interest_refusal(order, limit, rules, now_ms)
         if interest is not None:
             return interest
+        if _is_beyond_tier(order):
+            return refusals.TIER
         if not account.can_place(listing, order.remaining * side):
             return refusals.MARGIN
     return None if is_immediate else _count_refusal(order, rules)
@@ -98,6 +100,21 @@ def _interest_refusal(order: VenueOrder, limit: int, rules: Rules, now_ms: int) 
     if growth_max and growth > 0 and growth + listing.interest_growth(now_ms) > growth_max:
         return refusals.INTEREST_GROWTH
     return None
+
+
+def _is_beyond_tier(order: VenueOrder) -> bool:
+    """Whether the position would be larger than its leverage allows."""
+    position = order.account.position(order.listing)
+    after = abs(position.size + order.remaining * order.side)
+    value = after * order.listing.mark_price
+    return after > abs(position.size) and position.leverage > order.listing.leverage_max(value)
+
+
+def spot_refusal(order: VenueOrder, rules: Rules) -> Refusal:
+    """Refuse an order on the spot pair: nobody holds a token to trade."""
+    if order.price * order.original < MIN_NOTIONAL:
+        return refusals.SPOT_MIN_VALUE
+    return refusals.spot_balance(rules.spot_balance_text)
 
 
 def _count_refusal(order: VenueOrder, rules: Rules) -> Refusal | None:

@@ -1,6 +1,7 @@
 """Reads actions, has the desk execute them, and words the replies. Keeps the request budget."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -45,10 +46,16 @@ class Clerk:
     """The venue's action window."""
 
     def __init__(
-        self, accounts: Accounts, listings: Mapping[int, Listing], desk: Desk, rules: Rules
+        self,
+        accounts: Accounts,
+        listings: dict[int, Listing],
+        spot: Listing,
+        desk: Desk,
+        rules: Rules,
     ) -> None:
         self._accounts = accounts
         self._listings = listings
+        self._orderable = ChainMap(listings, {spot.asset: spot})
         self._desk = desk
         self._rules = rules
         self._handlers: dict[type, Callable[[Account, Any], Response]] = {
@@ -133,7 +140,7 @@ class Clerk:
     ) -> list[Ticket]:
         return read_tickets(
             orders,
-            self._listings,
+            self._orderable,
             self._rules,
             grouping=grouping,
             builder=builder,

@@ -111,7 +111,8 @@ class Desk:
             if latest is not None and latest.is_open:
                 return None
         listing, size = ticket.listing, ticket.size
-        if ticket.is_reduce_only and ticket.trigger is None:  # never more than the position
+        is_cut = ticket.is_reduce_only and ticket.trigger is None and not listing.is_spot
+        if is_cut:  # never more than the position
             size = min(size, checks.closable(account, listing, ticket.side)) or size
         order = VenueOrder(
             oid=self.ids.oid(),
@@ -134,6 +135,8 @@ class Desk:
 
     def start(self, order: VenueOrder) -> Status:
         """Take up a new order: let it wait for its trigger, or send it to the market."""
+        if order.listing.is_spot:
+            return self._refuse(order, checks.spot_refusal(order, self._rules))
         if order.trigger is None:
             is_immediate = order.tif in MARKET_TIFS
             return self.execute(order, order.price, is_immediate=is_immediate)

@@ -24,13 +24,14 @@ from hypermm.hyperliquid.actions import (
     Priority,
     UserAction,
 )
+from hypermm.instrument import Instrument
 from hypermm.messages import Side
-from hypermm.sim import api, refusals, rules
+from hypermm.sim import about_spot, api, refusals, rules
 from hypermm.sim.accounts import Account, Accounts, Agent
 from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
-from hypermm.sim.listing import Listing, RowValues
-from hypermm.sim.market import Market
+from hypermm.sim.listing import SPOT_ASSET, Listing, RowValues
+from hypermm.sim.market import Market, SilentMarket
 from hypermm.sim.orders import Ids, Trade, UserNews
 from hypermm.sim.refusals import ActionRefusedError
 from hypermm.sim.rules import Rules
@@ -117,7 +118,9 @@ class Exchange:
         for market in markets:
             self._list(market)
         self.by_coin = {listing.coin: listing for listing in self.listings.values()}
-        self._clerk = Clerk(self.accounts, self.listings, self.desk, self.rules)
+        spot = Instrument(coin=about_spot.PAIR, asset_id=SPOT_ASSET, size_decimals=0)
+        pair = Listing(SilentMarket(spot), SPOT_ASSET, start_ms, self.rules)
+        self._clerk = Clerk(self.accounts, self.listings, pair, self.desk, self.rules)
         self._queue: list[_Submission] = []
         self._tickets = 0
         self._sample_ms = start_ms  # when accounts are next noted for `portfolio`

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hypermm.sim.market import Market
     from hypermm.sim.rules import Rules
 
+SPOT_ASSET = 10_000  # of the first spot pair
 TRADES_KEPT = 500
 MINUTE_MS = 60_000
 MINUTES_KEPT = 31 * 24 * 60  # of candles: the longest interval is a month
@@ -92,8 +93,11 @@ class Listing:
         self.trades: deque[Trade] = deque(maxlen=TRADES_KEPT)
         self.candles: deque[Candle] = deque(maxlen=MINUTES_KEPT)
         self.new_trades: list[Trade] = []
+        self.is_spot = asset == SPOT_ASSET
         self.is_halted = False
         self.open_interest_cap = 0  # micro-USD at the mark; 0: none
+        # From which value of a position (micro-USD) on which leverage is the highest.
+        self.tiers: tuple[tuple[int, int], ...] = ((0, self.instrument.max_leverage),)
         self._growth = (0, 0)  # minute, micro-USD by which users' positions grew in it
         self._day: deque[Candle] = deque()  # the minutes of the last 24 hours
         self._edge: Candle | None = None  # the last minute before them
@@ -172,7 +176,11 @@ class Listing:
             lots, notional = lots - self._edge.lots, notional - self._edge.notional
         return lots, notional, price
 
-    # Open interest
+    # Limits
+
+    def leverage_max(self, value: int) -> int:
+        """Return the highest leverage of a position of this value, micro-USD."""
+        return next(most for bound, most in reversed(self.tiers) if bound <= value)
 
     @property
     def is_at_cap(self) -> bool:

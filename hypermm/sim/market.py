@@ -49,6 +49,21 @@ class Market(Protocol):
         """
 
 
+class SilentMarket:
+    """A market in which nothing ever happens."""
+
+    snapshot_trades = EMPTY
+    is_over = True
+    day_volume_lots = 0
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+
+    def rows_until(self, _t_ns: int) -> Rows:
+        """Return no events."""
+        return EMPTY
+
+
 class RecordedMarket:
     """A recording, played from its first book on; in a loop, times go on and ids stay unique.
 

@@ -24,6 +24,7 @@ class Refusal:
 
 
 MIN_VALUE = Refusal("Order must have minimum value of $10.", "minTradeNtlRejected")
+SPOT_MIN_VALUE = Refusal("Order must have minimum value of 10 USDC.", MIN_VALUE.status)
 MARGIN = Refusal("Insufficient margin to place order.", "perpMarginRejected")
 REDUCE_ONLY = Refusal("Reduce only order would increase position.", "reduceOnlyRejected")
 NO_MATCH = Refusal(
@@ -54,6 +55,11 @@ TIER = Refusal(
 def too_many_orders(text: str) -> Refusal:
     """Refuse an order beyond the limit of open ones."""
     return Refusal(text, "tooManyOpenOrdersRejected")
+
+
+def spot_balance(text: str) -> Refusal:
+    """Refuse a spot order that the balance does not cover."""
+    return Refusal(text, "insufficientSpotBalanceRejected")
 
 
 def post_only(bid: str, ask: str) -> Refusal:
