@@ -29,10 +29,10 @@ MAPS = {"mids", "allMids"}
 CONTROL = {"error", "pong", "subscriptionResponse"}
 CHANGED = re.compile("cut|only|selected|normalised|masked|shortened|of nineteen|first three")
 OLD = re.compile("2023|2024")
-# What nobody here has anything of: payments of funding, a fee schedule, spot, TWAPs, vaults.
+# What nobody here has anything of: payments of funding, a fee schedule, spot, vaults.
 NOTHING = {
-    "fundingHistory", "spotClearinghouseState", "spotState", "twapStates", "userFees",
-    "userFundings", "userVaultEquities",
+    "fundingHistory", "spotClearinghouseState", "spotState", "userFees", "userFundings",
+    "userVaultEquities",
 }  # fmt: skip
 
 
@@ -109,6 +109,8 @@ def session():
     venue.act(ALICE, {"type": "order", "grouping": "na", "orders": [stop("1900", is_market=True)]})
     family = [wire("B", "1990", "0.5"), stop("1950"), stop("2100", tpsl="tp")]
     venue.act(ALICE, {"type": "order", "grouping": "normalTpsl", "orders": family})
+    start_twap = {"a": 0, "b": True, "s": "1", "r": False, "m": 5, "t": False}
+    venue.act(ALICE, {"type": "twapOrder", "twap": start_twap})
     venue.trade("A", "2000", "1.2")
     venue.cancel(ALICE, venue.info("openOrders", ALICE)[0]["oid"])
     venue.place(ALICE, wire("A", "1999", "0.3", "Ioc"))
