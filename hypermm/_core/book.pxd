@@ -51,6 +51,11 @@ cdef class Book:
     cdef int64_t mid_sum_before(self, int64_t exch_ns) noexcept nogil  # 0 if not known
     cdef float64_t net_imbalance(self, Py_ssize_t levels, float64_t decay) noexcept nogil
     cdef int64_t net_depth(self, int8_t side, float64_t distance_bps) noexcept nogil
+    cdef int64_t shown_at(self, int8_t side, int64_t price) noexcept nogil  # lots; -1: beyond view
+    cdef int64_t net_at(self, int8_t side, int64_t price) noexcept nogil    # the same without ours
+    cdef Py_ssize_t own_count(self, int8_t side) noexcept nogil
+    cdef int64_t own_price_at(self, int8_t side, Py_ssize_t i) noexcept nogil  # best first
+    cdef int64_t own_size_at(self, int8_t side, Py_ssize_t i) noexcept nogil
     cdef void reset(self) noexcept nogil
     cdef void _stage(self, const Row* row) noexcept nogil
     cdef bint _commit(self) noexcept nogil

@@ -290,6 +290,34 @@ cdef class Book:
             total += _net_size(levels, i, &own)
         return total
 
+    cdef int64_t shown_at(self, int8_t side, int64_t price) noexcept nogil:
+        cdef const BookSide* levels = &self._bids if side > 0 else &self._asks
+        cdef Py_ssize_t i
+        for i in range(levels.count):
+            if levels.price[i] == price:
+                return levels.size[i]
+            if _is_better(side, price, levels.price[i]):
+                return 0
+        return -1
+
+    cdef int64_t net_at(self, int8_t side, int64_t price) noexcept nogil:
+        cdef const BookSide* levels = &self._bids if side > 0 else &self._asks
+        cdef int64_t shown = self.shown_at(side, price)
+        cdef Py_ssize_t i
+        for i in range(levels.own_count):
+            if levels.own_price[i] == price and shown >= 0:
+                return max(shown - levels.own_size[i], 0)
+        return shown
+
+    cdef Py_ssize_t own_count(self, int8_t side) noexcept nogil:
+        return self._bids.own_count if side > 0 else self._asks.own_count
+
+    cdef int64_t own_price_at(self, int8_t side, Py_ssize_t i) noexcept nogil:
+        return self._bids.own_price[i] if side > 0 else self._asks.own_price[i]
+
+    cdef int64_t own_size_at(self, int8_t side, Py_ssize_t i) noexcept nogil:
+        return self._bids.own_size[i] if side > 0 else self._asks.own_size[i]
+
     cdef void reset(self) noexcept nogil:
         self._bids.count = self._asks.count = 0
         self._staged_kind = 0

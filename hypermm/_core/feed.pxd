@@ -7,6 +7,7 @@ from hypermm._core.flow cimport Flow
 from hypermm._core.funding cimport FundingStream
 from hypermm._core.kappa cimport KappaStream
 from hypermm._core.ladder cimport Tick
+from hypermm._core.own cimport OwnQuotes
 from hypermm._core.regime cimport Regime
 from hypermm._core.rows cimport Row
 
@@ -51,6 +52,7 @@ cdef class Feed:
     cdef readonly FairPrice fair
     cdef readonly Flow flow
     cdef readonly FundingStream funding_stream
+    cdef readonly OwnQuotes own
     cdef readonly Regime volatility_regime
     cdef readonly Regime spread_regime
     cdef RollingMedian _spreads          # of the last minutes, and of the last hours
@@ -100,6 +102,7 @@ cdef class Feed:
     cdef int64_t _volume_ns
 
     cdef void apply_row(self, const Row* row) noexcept nogil
+    cdef float64_t arrivals_kappa(self) noexcept nogil  # without own fills; NaN if none
     cdef float64_t half_spread(self) noexcept nogil  # bps, from the rolling median; NaN if none
     cdef void _trade(self, const Row* row) noexcept nogil
     cdef void _context(self, const Row* row) noexcept nogil

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Final, final
 
 from hypermm._core.bipower import BipowerStream, VolumeClock
@@ -6,6 +7,7 @@ from hypermm._core.fair import FairPrice
 from hypermm._core.flow import Flow
 from hypermm._core.funding import FundingStream
 from hypermm._core.kappa import KappaStream
+from hypermm._core.own import OwnQuotes
 from hypermm._core.regime import Regime
 from hypermm._core.rows import Rows
 
@@ -36,6 +38,7 @@ class Feed:
     fair: FairPrice
     flow: Flow
     funding_stream: FundingStream
+    own: OwnQuotes
     volatility_regime: Regime
     spread_regime: Regime
     newest_ns: int
@@ -70,6 +73,9 @@ class Feed:
     def kappa_reference_per_bps(self) -> float: ...
     @property
     def intensity_per_sec(self) -> float: ...
+    def set_own(self, side: int, prices: Iterable[int], sizes: Iterable[int]) -> None: ...
+    def own_fill(self, side: int, price: int, lots: int, mid: float) -> None: ...
+    def fill_probability(self, side: int, price: int, ahead: float, secs: float) -> float: ...
     @property
     def spread_samples(self) -> int: ...
     @property

@@ -10,6 +10,7 @@ from libc.stdint cimport INT64_MAX, uint64_t
 from libc.string cimport memmove, memset
 
 from hypermm._core.ladder cimport step_at
+from hypermm._core.queue cimport fill_probability_of
 from hypermm._core.regression cimport FairPriceStream
 from hypermm._core.rows cimport (
     CONTEXT_DAY_VOLUME, CONTEXT_FUNDING, CONTEXT_MARK, CONTEXT_OPEN_INTEREST, CONTEXT_ORACLE,
@@ -193,6 +194,9 @@ cdef class Feed:
         The parts.
     funding_stream : FundingStream
         What the running hour will cost.
+    own : OwnQuotes
+        Place of our quotes in the queue, and their fills by depth: the decay of intensity is that
+        of the arrivals times its `kappa_factor`.
     volatility_regime, spread_regime : Regime
         The window's volatility against that of hours; the last seconds' spread likewise.
     buys, sells, slow : KappaStream
@@ -239,6 +243,7 @@ cdef class Feed:
         self.slow = KappaStream(decay_secs=SLOW_FACTOR * window_secs)
         self.slow_variation = BipowerStream(decay_secs=SLOW_FACTOR * window_secs)
         self.fair, self.flow, self.funding_stream = FairPrice(), Flow(), FundingStream()
+        self.own = OwnQuotes(decay_secs=SLOW_FACTOR * window_secs)
         self.volatility_regime = Regime(min_dwell=REGIME_DWELL)
         self.spread_regime = Regime(min_dwell=REGIME_DWELL)
         self._spreads, self._usual_spreads = RollingMedian(), RollingMedian()
@@ -290,11 +295,7 @@ cdef class Feed:
     @property
     def kappa_per_bps(self):
         """Decay of intensity with depth, both sides, over the window; NaN without a spread."""
-        return _kappa(
-            self.buys.weight + self.sells.weight,
-            self.buys.excess_bps + self.sells.excess_bps,
-            self.half_spread(),
-        )
+        return self.own.kappa_factor * self.arrivals_kappa()
 
     @property
     def kappa_reference_per_bps(self):
@@ -347,11 +348,7 @@ cdef class Feed:
         """All estimates at once, in the order of the first fields of `Estimates`."""
         cdef Book book = self.book
         cdef float64_t half_spread = self.half_spread()
-        cdef float64_t kappa = _kappa(
-            self.buys.weight + self.sells.weight,
-            self.buys.excess_bps + self.sells.excess_bps,
-            half_spread,
-        )
+        cdef float64_t kappa = self.own.kappa_factor * self.arrivals_kappa()
         cdef FairPrice fair = self.fair
         cdef float64_t book_bps = fair.book_bps, flow_bps = fair.flow_bps
         cdef float64_t kalman_bps = fair.kalman_bps, mid
@@ -401,6 +398,72 @@ cdef class Feed:
             self.spread_regime.state,
             self.funding_hourly,
             <float64_t> self.open_interest_lots if self.open_interest_lots > 0 else NAN,
+        )
+
+    def set_own(self, int side, prices, sizes):
+        """Replace all that is displayed of ours on one side; a price that stays keeps its place.
+
+        Raises
+        ------
+        ValueError
+            As `Book.set_own`.
+        """
+        self.book.set_own(side, prices, sizes)
+        self.own.set_room(<int8_t> side, self.book)
+
+    def own_fill(self, int side, int64_t price, int64_t lots, float64_t mid):
+        """Take in a fill of ours, and learn the decay of intensity from it.
+
+        Parameters
+        ----------
+        side : int
+            1 where we bought, -1 where we sold.
+        price, lots : int
+            Of the fill, > 0.
+        mid : float
+            Strictly before it, in price units; NaN: not known.
+
+        Raises
+        ------
+        ValueError
+            If a value is outside its domain.
+        """
+        if side != 1 and side != -1:
+            raise ValueError(f"side must be 1 (we bought) or -1 (we sold): {side}")
+        if price <= 0 or lots <= 0:
+            raise ValueError(f"price and lots must be > 0: {price}, {lots}")
+        self.own.fill_room(<int8_t> side, price, <float64_t> lots, mid)
+        self.own.learn(
+            self.arrivals_kappa(), KAPPA_PRIOR_EVENTS + self.buys.weight + self.sells.weight
+        )
+
+    def fill_probability(self, int side, int64_t price, float64_t ahead, float64_t secs):
+        """Return how likely an order with `ahead` lots before it begins to fill within `secs`.
+
+        Orders of the arrivals' mean size reach its depth as often as the fill intensity says;
+        what rests ahead cancels as often as was seen at our prices. NaN if not known.
+
+        Raises
+        ------
+        ValueError
+            If the side is neither 1 nor -1, or a value negative.
+        """
+        cdef KappaStream stream = self._side(-side)
+        cdef float64_t mid = 0.5 * <float64_t> self.book.mid_sum(), rate, lots, depth_bps
+        if ahead < 0.0 or not secs >= 0.0:
+            raise ValueError(f"ahead and secs must be >= 0: {ahead}, {secs}")
+        if not (ahead == ahead and mid > 0.0 and stream.events > 0.0 and self._volume_secs > 0.0):
+            return NAN
+        depth_bps = max(side * (mid - <float64_t> price) / mid * 1e4, 0.0)
+        rate = self.side_intensity_per_sec(-side) * exp(
+            -self.own.kappa_factor * self.side_kappa_per_bps(-side) * depth_bps
+        )
+        lots = (
+            self._volume_lots / self._volume_secs
+            * stream.exposure_secs / (self.buys.events + self.sells.events)
+        )
+        return fill_probability_of(
+            ahead / max(lots, 1.0), rate, self.own.cancels_per_sec(), secs
         )
 
     @property
@@ -471,6 +534,13 @@ cdef class Feed:
         # At least two kinds: more than one bit.
         return self._candidate_kinds & (self._candidate_kinds - 1) != 0
 
+    cdef float64_t arrivals_kappa(self) noexcept nogil:
+        return _kappa(
+            self.buys.weight + self.sells.weight,
+            self.buys.excess_bps + self.sells.excess_bps,
+            self.half_spread(),
+        )
+
     cdef float64_t half_spread(self) noexcept nogil:
         if self._spreads.count == 0:
             return NAN
@@ -513,6 +583,7 @@ cdef class Feed:
             self.flow.arrival_room(row.side)
         elif row.side * row.price > row.side * self._event_worst:
             self._event_worst = row.price
+        self.own.trade_room(row.side, row.price, <float64_t> row.size)
         self.flow.trade_room(row.side, <float64_t> row.size, row.flags & FLAG_FORCED != 0)
 
     cdef void _context(self, const Row* row) noexcept nogil:
@@ -582,8 +653,13 @@ cdef class Feed:
             self.flow.volume.value_room(),
             self.variation.volatility(),
         )
+        self.own.book_room(self.book)
         if total == 0 or self.book.newest_ns < self._sampled_ns + SECOND_NS:
             return
+        if self._sampled_ns > 0 and self.book.newest_ns - self._sampled_ns <= MAX_GAP_NS:
+            self.own.watch_room(
+                0.5 * <float64_t> total, 1e-9 * <float64_t> (self.book.newest_ns - self._sampled_ns)
+            )
         self._sampled_ns = self.book.newest_ns
         self._spreads.add(spread)
         if not self._is_seeded:

@@ -32,4 +32,6 @@ cdef class FillBins:
     cdef float64_t _fills[MAX_BINS]
 
     cdef Py_ssize_t bin_of(self, float64_t depth_bps) noexcept nogil
+    cdef void watch_room(self, float64_t depth_bps, float64_t secs) noexcept nogil  # both >= 0
+    cdef void fill_room(self, float64_t depth_bps, float64_t fills) noexcept nogil
     cdef void pass_secs(self, float64_t secs) noexcept nogil

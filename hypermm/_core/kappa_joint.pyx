@@ -508,7 +508,7 @@ cdef class FillBins:
             raise ValueError(f"depth_bps must be >= 0 and finite: {depth_bps}")
         if not 0.0 <= secs < INFINITY:
             raise ValueError(f"secs must be >= 0 and finite: {secs}")
-        self._secs[self.bin_of(depth_bps)] += secs
+        self.watch_room(depth_bps, secs)
 
     def fill(self, float64_t depth_bps, float64_t fills=1.0):
         """Count a fill, or the share of the order that was filled, at a depth.
@@ -522,7 +522,7 @@ cdef class FillBins:
             raise ValueError(f"depth_bps must be >= 0 and finite: {depth_bps}")
         if not 0.0 <= fills < INFINITY:
             raise ValueError(f"fills must be >= 0 and finite: {fills}")
-        self._fills[self.bin_of(depth_bps)] += fills
+        self.fill_room(depth_bps, fills)
 
     def fit(self, *, float64_t prior_shape=0.0, float64_t prior_rate=0.0):
         """Fit what was gathered with `fit_joint`.
@@ -540,6 +540,12 @@ cdef class FillBins:
     cdef Py_ssize_t bin_of(self, float64_t depth_bps) noexcept nogil:
         cdef float64_t at = depth_bps / self.width_bps
         return self.bins - 1 if at >= <float64_t> self.bins else <Py_ssize_t> at
+
+    cdef void watch_room(self, float64_t depth_bps, float64_t secs) noexcept nogil:
+        self._secs[self.bin_of(depth_bps)] += secs
+
+    cdef void fill_room(self, float64_t depth_bps, float64_t fills) noexcept nogil:
+        self._fills[self.bin_of(depth_bps)] += fills
 
     cdef void pass_secs(self, float64_t secs) noexcept nogil:
         cdef float64_t weight

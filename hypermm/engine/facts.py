@@ -203,6 +203,7 @@ class Facts:
             is_proved=self._recovery.is_proved,
             warm_up=self._estimators.warm_up(self._now_ns),
             report=self._estimators.report(self._estimates),
+            queues=self._estimators.queues(),
             channels=self._estimators.channels(self._estimates),
             audit=self._audit.figures(),
             quality=self._estimators.quality(),
@@ -301,6 +302,7 @@ class Facts:
             self._fills[fill.side] += 1
             mid_before = self._estimators.mid_before(fill.exch_ns)
             self._markouts.open(fill, mid_before, fill.exch_ns)
+            self._estimators.own_fill(fill.side, fill.price, fill.size, mid_before)
             if self._sides.count(fill.side, self._now_ns):
                 self._voice.tell(
                     Level.WARN,

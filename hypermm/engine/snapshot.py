@@ -4,7 +4,7 @@ from attrs import frozen
 
 from hypermm.engine.audit import Comparison
 from hypermm.engine.modes import Mode
-from hypermm.estimators import Channel, Estimate, Estimates, WarmUp
+from hypermm.estimators import Channel, Estimate, Estimates, Queue, WarmUp
 from hypermm.ledger import DayFigures, LedgerFigures
 from hypermm.markouts import Markout
 from hypermm.orders import OwnOrder
@@ -58,6 +58,7 @@ class Snapshot:
     is_proved: bool  # once stopped: whether the exchange's list shows none of ours
     warm_up: WarmUp
     report: dict[str, Estimate]  # each estimate with its error, size, age and state
+    queues: tuple[Queue, ...]  # of what rests of ours
     channels: dict[str, Channel]  # health of the market data
     audit: dict[str, Comparison]  # comparisons with the exchange, and differences found
     quality: dict[str, int]  # market data left out of the estimates, by kind

@@ -11,13 +11,14 @@ from math import inf, isnan, nan
 from hypermm._core.feed import Feed
 from hypermm._core.rows import Rows
 from hypermm.estimators import report
-from hypermm.estimators.values import Channel, Estimate, Estimates, WarmUp
+from hypermm.estimators.values import Channel, Estimate, Estimates, Queue, WarmUp
 from hypermm.instrument import Instrument
 
 VOLUME_TICKS_NEEDED = 20
 VOLUME_TICKS_NEEDED_LEAST = 5
 TRADES_LEAST_FRACTION = 0.2  # min_trades falls to a fifth of itself
 FUNDING_NS = 3_600 * 10**9  # funding is paid on the hour
+QUEUE_SECS = 60.0  # for which the probability of a fill is told
 OFFSET_LEAK = 10_000  # 1/100 ppm: how far two clocks may drift apart
 
 
@@ -92,7 +93,26 @@ class Estimators:
 
     def set_own(self, side: int, prices: Iterable[int], sizes: Iterable[int]) -> None:
         """Replace all that is displayed of ours on one side (1 bids, -1 asks)."""
-        self._feed.book.set_own(side, prices, sizes)
+        self._feed.set_own(side, prices, sizes)
+
+    def own_fill(self, side: int, price: int, lots: int, mid_before: float) -> None:
+        """Take in a fill of ours; the mid strictly before it may be NaN."""
+        self._feed.own_fill(side, price, lots, mid_before)
+
+    def queues(self) -> tuple[Queue, ...]:
+        """Return where our resting quotes stand in their queues."""
+        feed = self._feed
+        return tuple(
+            Queue(
+                side=side,
+                price=price,
+                size=size,
+                lots_ahead=ahead,
+                lots_ahead_max=most,
+                fill_probability=feed.fill_probability(side, price, ahead, QUEUE_SECS),
+            )
+            for side, price, size, ahead, most in feed.own.queues()
+        )
 
     def mid_before(self, exch_ns: int) -> float:
         """Middle of the book strictly before a stamp, in price units; NaN if not known."""

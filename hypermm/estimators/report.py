@@ -162,6 +162,8 @@ def _of_flow(feed: Feed, known: Estimates) -> Iterator[Line]:
     buys, sells, flow = feed.buys, feed.sells, feed.flow
     weight = KAPPA_PRIOR_EVENTS + buys.weight + sells.weight
     kappa_error = known.kappa_per_bps / sqrt(weight)
+    if not isnan(feed.own.kappa_se_per_bps):  # own fills have their say
+        kappa_error = feed.own.kappa_se_per_bps
     reference_error = known.kappa_reference_per_bps / sqrt(KAPPA_PRIOR_EVENTS + feed.slow.weight)
     arrivals = 0.5 * (buys.events + sells.events) + 1.0
     events, is_warm = feed.events, feed.events >= 2 * KAPPA_PRIOR_EVENTS

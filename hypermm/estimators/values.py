@@ -67,7 +67,32 @@ class Channel:
     state: State
 
 
-@frozen
+@frozen(kw_only=True)
+class Queue:
+    """Where one of our prices stands in its queue.
+
+    Parameters
+    ----------
+    side : int
+        1 bid, -1 ask.
+    price, size : int
+        Price units, and our lots there.
+    lots_ahead, lots_ahead_max : float
+        Lots before us: cancels shared between those before and behind, and only trades counted.
+        NaN where the book does not reach so far.
+    fill_probability : float
+        That our fill begins within a minute; NaN if not known.
+    """
+
+    side: int
+    price: int
+    size: int
+    lots_ahead: float
+    lots_ahead_max: float
+    fill_probability: float
+
+
+@frozen(slots=False)  # one is made at every step, and a dict fills in two thirds of the time
 class Estimates:
     """Everything that is known of the market at one moment.
 
