@@ -350,6 +350,24 @@ async def status(
         await client.close()
 
 
+def state_of(
+    config: Config,
+    *,
+    account: str | None,
+    config_path: Path | None,
+    key_argument: str | None,
+    environ: Mapping[str, str],
+) -> StateDirectory | None:
+    """Return the state of an account, the given one or the key's; None if nothing is kept of it."""
+    where = Place(config, environ)
+    if account is None:
+        key = find_private_key(config, config_path, key_argument, environ, where, accepts_risk=True)
+        account = address_of(key)
+        if not where.has_state(account):  # perhaps the key is an API wallet's
+            account = asyncio.run(_account_if_reachable(where, account))
+    return where.state(account) if where.has_state(account) else None
+
+
 async def list_dexs(config: Config) -> list[dict[str, Any]]:
     """Return the builders' dexs: name, full name, deployer, fee scale and markets of each."""
     client = Client(base_url(config.network.base_url))

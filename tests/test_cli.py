@@ -1,10 +1,12 @@
 """Commands parse strictly, say what is wrong in one line, and never echo a key."""
 
+import subprocess
+
 import pytest
 
 from hypermm import cli
 from hypermm.cli import options
-from hypermm.cli.main import parser
+from hypermm.cli.main import ALONE, WITH_SETTINGS, parser
 from hypermm.config import Config, load
 
 KEY = "0x" + "c0ffee11" * 8
@@ -185,3 +187,20 @@ def test_a_backtest_prints_its_figures(capsys):
     shown = capsys.readouterr().out
     assert "digest" in shown
     assert "refused       none" in shown
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_every_command_and_option(shell, capsys):
+    """It is made from the parser, and the shell itself accepts it."""
+    assert status_of("completion", shell) == 0
+    script = capsys.readouterr().out
+
+    words = set({**WITH_SETTINGS, **ALONE}) | {"risk-aversion", "fund", "checkpoint"}
+    assert [word for word in words if word not in script] == []
+    if shell == "bash":
+        asked = (
+            f"{script}\nCOMP_WORDS=(hypermm run --risk); COMP_CWORD=2; _hypermm; "
+            'echo "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["--risk-aversion"]

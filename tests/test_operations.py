@@ -48,12 +48,17 @@ def test_an_operator_sees_a_run_beside_the_exchange_and_cleans_up_what_it_left(d
     run = desk.run("--metrics-port", "0")
     run.wait_for("Parameter estimation warmed up")
     assert desk.wait_until(desk.open_orders)
+    watched = command(desk, "top", "--once", "--account", ADDRESS, key="")
+    assert watched.returncode == 0, watched.stderr
+    assert "quoting" in watched.stdout
+    assert watched.stdout.count(" open") >= 2
     during = command(desk, "status")
     assert "Market maker, process" in during.stdout
     refused = command(desk, "cancel-all")
     assert refused.returncode == 12, "a running market maker would place anew"
 
     run.kill()
+    assert command(desk, "top", "--once").returncode == 2, "nobody runs"
     after = json.loads(command(desk, "status", "--json").stdout)
     assert {order["whose"] for order in after["orders"]} == {"earlier session"}
     assert after["bot"] is None

@@ -16,12 +16,14 @@ from hypermm.cli import (
     calibrate,
     cancel_all,
     clear_kill,
+    completion,
     exchange,
     generate_config,
     list_dexs,
     logs,
     run,
     status,
+    top,
     validate_config,
 )
 from hypermm.cli.options import Parser, settings_options
@@ -41,6 +43,7 @@ WITH_SETTINGS: dict[str, ModuleType] = {
     "generate-config": generate_config,
     "validate-config": validate_config,
     "status": status,
+    "top": top,
     "list-dexs": list_dexs,
     "cancel-all": cancel_all,
     "clear-kill": clear_kill,
@@ -49,6 +52,7 @@ ALONE: dict[str, ModuleType] = {
     "exchange": exchange,
     "calibrate": calibrate,
     "logs": logs,
+    "completion": completion,
 }
 
 # First match wins, from the particular to the general.

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+__all__ = ["Group", "Live", "RenderableType", "Text", "console", "pairs", "table", "warning"]
 
 PIPE_COLUMNS = 120  # width where the output is no terminal
 
