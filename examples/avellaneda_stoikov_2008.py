@@ -63,14 +63,28 @@ class Row:
         )
 
 
-def simulate(gamma: float, strategy: str, *, paths: int, seed: int) -> Row:
-    """Run all paths at once, step by step."""
+def simulate(
+    gamma: float,
+    strategy: str,
+    *,
+    paths: int,
+    seed: int,
+    is_spread_constant: bool = False,
+    is_fill_exact: bool = False,
+) -> Row:
+    """Run all paths at once, step by step.
+
+    The spread is the article's, or the preprint's constant one without the risk of what is held.
+    A fill has probability lambda dt, as printed, or exactly 1 - exp(-lambda dt).
+    """
     rng = np.random.default_rng(seed)
     price = np.full(paths, START_PRICE)
     cash, inventory = np.zeros(paths), np.zeros(paths)
     # Two quotes determine the linear law of all inventories: distance when flat, and slope.
     times = HORIZON - STEP * np.arange(STEPS)
     law = np.array([depths(gamma, tau) for tau in times])
+    if is_spread_constant:
+        law[:, 0] = depths(gamma, 0.0)[0]
     spread = 2.0 * law[:, 0].mean()
     for half, slope in law:
         skew = slope * inventory if strategy == "inventory" else 0.0
@@ -78,8 +92,9 @@ def simulate(gamma: float, strategy: str, *, paths: int, seed: int) -> Row:
         uniform = rng.random((3, paths))
         # The article fills with probability lambda dt, which is not small, instead of
         # 1 - exp(-lambda dt): profits are 4 to 12 % higher for it.
-        is_bought = uniform[0] < INTENSITY * STEP * np.exp(-KAPPA * (half + skew))
-        is_sold = uniform[1] < INTENSITY * STEP * np.exp(-KAPPA * (half - skew))
+        fills = INTENSITY * STEP * np.exp(-KAPPA * np.array([half + skew, half - skew]))
+        chances = -np.expm1(-fills) if is_fill_exact else fills
+        is_bought, is_sold = (uniform[:2].T < chances.T).T
         cash += is_sold * (price + half - skew) - is_bought * (price - half - skew)
         inventory += is_bought
         inventory -= is_sold

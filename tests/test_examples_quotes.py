@@ -48,20 +48,31 @@ def test_the_article_of_2008_is_reproduced(monkeypatch, capsys):
     assert capsys.readouterr().out.count("gamma") == 6
 
 
-@pytest.mark.parametrize("strategy", ["inventory", "symmetric"])
-@pytest.mark.parametrize("gamma", [0.01, 0.1, 0.5, 1.0])
-def test_simulated_moments_are_those_of_200_000_paths(gamma, strategy):
+SIMULATED = json.loads(ORACLE.read_text())["cases"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(
+            case, id="-".join(str(case[k]) for k in ("gamma", "strategy", "spread", "fill"))
+        )
+        for case in SIMULATED
+    ],
+)
+def test_simulated_moments_are_those_of_200_000_paths(wanted):
     """Four combined standard errors, as the long simulation asks for."""
     example = load("avellaneda_stoikov_2008")
-    wanted = next(
-        case
-        for case in json.loads(ORACLE.read_text())["cases"]
-        if (case["gamma"], case["strategy"], case["spread"], case["fill"])
-        == (gamma, strategy, "full", "literal")
-    )
     paths = 3000
 
-    row = example.simulate(gamma, strategy, paths=paths, seed=11)
+    row = example.simulate(
+        wanted["gamma"],
+        wanted["strategy"],
+        paths=paths,
+        seed=11,
+        is_spread_constant=wanted["spread"] == "const",
+        is_fill_exact=wanted["fill"] == "exact",
+    )
 
     scale = (wanted["paths"] / paths) ** 0.5
     assert row.spread == pytest.approx(wanted["avg_spread"], rel=1e-9)

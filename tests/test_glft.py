@@ -119,11 +119,29 @@ def test_elementary_functions_keep_their_digits_at_extreme_arguments(case):
 @pytest.mark.parametrize("case", oracle.cases("glft_asymptotic") + oracle.cases("glft_variants"))
 def test_stationary_quotes_agree_with_high_precision(case):
     """Drift, fees, impact, unequal sides and bounds, at all sizes."""
-    solver = solved(**from_paper(case["inputs"]))
+    market = from_paper(case["inputs"])
+    solver = solved(**market)
+    kappa, expected = market["kappa_per_bps"], case["expected"]
+    decay = {
+        "kappa_per_bps": kappa,
+        "execution_risk_per_bps": market["execution_risk_per_bps"],
+    }
+    impact, log_c = 0.5 * market["impact_bps"], log_intensity_factor(**decay)
 
     check_quotes(case, "delta_bid", solver.bid_depth_bps)
     check_quotes(case, "delta_ask", solver.ask_depth_bps)
-    if "eigenvalue" in case["expected"]:
+    oracle.check(case, "d0", base_depth_bps(**decay))
+    for key, intensity, cost in (
+        ("eta_bid", "intensity_per_sec", market["cost_bps"]),
+        ("eta_ask", "ask_intensity_per_sec", market["ask_cost_bps"]),
+    ):
+        level = market[intensity] or market["intensity_per_sec"]
+        oracle.check(case, key, level * math.exp(log_c - kappa * (cost + impact)))
+    eta = math.sqrt(expected["eta_bid"]) * math.sqrt(expected["eta_ask"])
+    oracle.check(case, "alpha", solver.inventory_risk * eta)
+    if "mu_shift" in expected:
+        oracle.check(case, "mu_shift", solver.level)
+    if "eigenvalue" in expected:
         oracle.check(case, "eigenvalue", solver.eigenvalue_per_sec)
 
 

@@ -110,7 +110,14 @@ def test_the_example_of_2013_in_full(case):
     oracle.check(case, "closed_ask", linear.ask_depth_bps.tolist())
     logs = [0.0, *np.cumsum(-0.3 * (stationary.bid_depth_bps[lots:-1] - form.base_depth_bps))]
     oracle.check(case, "ln_f_nonneg", logs)
-    oracle.check(case, "alpha", 0.5 * 0.3 * 0.01 * 0.3**2)
+    alpha = 0.5 * 0.3 * 0.01 * 0.3**2
+    oracle.check(case, "alpha", alpha)
+    oracle.check(case, "eta", alpha / form.inventory_risk)
+    oracle.check(case, "n", stationary.inventory_lots.tolist())
+    off = np.abs(linear.bid_depth_bps - stationary.bid_depth_bps)
+    oracle.check(case, "max_abs_closed_minus_asymptotic_all", np.nanmax(off))
+    near = np.abs(stationary.inventory_lots) <= 20
+    oracle.check(case, "max_abs_closed_minus_asymptotic_abs_n_le_20", off[near].max())
     eigenvalue = -0.3 * stationary.gain_bps_per_sec
     assert eigenvalue == pytest.approx(case["expected"]["eigenvalues_first5"][0], rel=1e-12)
     gap = np.abs(horizon.bid_depth_bps[0] - stationary.bid_depth_bps)[:-1].max()

@@ -44,8 +44,8 @@ cdef class Solver:
     cdef readonly bint is_solved
     cdef readonly Py_ssize_t capacity       # rows
     cdef readonly float64_t inventory_risk  # rho: alpha / eta
+    cdef readonly float64_t level  # mu hat: eigenvalue over eta, above the hopping band's bottom
     cdef Market _market
-    cdef float64_t _level                   # mu hat: eigenvalue above the hopping band's bottom
     cdef float64_t _exponent                # of the level as a power of the inventory risk
     cdef float64_t _bend                    # of the exponent by the log of the risk
     cdef float64_t _eta                     # 1/s, geometric mean of both sides

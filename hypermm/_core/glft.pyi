@@ -8,6 +8,7 @@ class Solver:
     is_solved: bool
     capacity: int
     inventory_risk: float
+    level: float
     def __init__(self, capacity: int) -> None: ...
     def solve(
         self,

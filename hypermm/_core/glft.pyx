@@ -288,14 +288,14 @@ cdef class Solver:
         down = self._centre - lowest
         self._is_symmetric = self._centre == 0 and self._tilt == 0.0 and up == down
         if up + down == 0:  # one state: nothing to quote
-            self._level = 2.0
+            self.level = 2.0
             self.is_solved = True
             return
 
         shift = 2.0 * rho * self._centre - self._tilt
         lower, upper = 0.0, 2.0
         if was_solved and 0.5 * former_risk < rho < 2.0 * former_risk:
-            level = self._level
+            level = self.level
             if former_rows == up + down and former_centre == self._centre:
                 # Follow the former solution along its power of the risk.
                 moved = log1p((rho - former_risk) / former_risk)
@@ -347,7 +347,7 @@ cdef class Solver:
             for i in range(1, down + 1):
                 self._down[i] += self._down_slope[i] * change
         level += change
-        self._level = level
+        self.level = level
         self.is_solved = True
 
     cdef float64_t log_ratio(self, int n) noexcept nogil:
