@@ -3,19 +3,22 @@
 import io
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hypermm import backtest
 from hypermm.backtesting.progress import Progress
-from hypermm.config import Config
+from hypermm.config import Config, load
 from hypermm.engine import Mode
 from hypermm.errors import ConfigError
 from hypermm.messages import Side
 from hypermm.recordings import open_recordings
 from hypermm.sim.latency import Latency, delays
 from tests.test_recordings import book_line, quote_lines, trade_line, write_set
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
 def run(coin="WLFI", seed=1, secs=180.0, **options):
@@ -164,6 +167,49 @@ def test_a_market_without_lags_cannot_lend_them():
     """Silently constant delays would look like a model."""
     with pytest.raises(ConfigError, match="no lags of its own"):
         run(latency=Latency(model="recorded"))
+
+
+# Queues and fees
+
+
+def test_queue_models_and_their_exponent_decide_over_fills_near_the_touch(data_dir):
+    """Cancels ahead of us bring fills that cancels behind us do not: the report names the model."""
+    close = load(EXAMPLES / "btc_close.toml")
+    path = data_dir / "data" / "hyperliquid" / "2025-09-04"
+
+    runs = [
+        backtest(
+            path, close, coin="BTC", duration_secs=900.0, queue_model=model, queue_exponent=exponent
+        )
+        for model, exponent in (("risk_averse", 3.0), ("power", 3.0), ("power", 0.5))
+    ]
+
+    assert len({run.digest for run in runs}) == 3
+    assert len(runs[0].fills) < len(runs[1].fills)
+    assert "power (n = 0.5)" in runs[2].assumptions.queue
+
+
+def test_fees_are_what_was_asked_for():
+    """Bps of the volume, cut to a millionth of a dollar a fill."""
+    free, dear = (run(secs=400.0, fees_bps=(maker, 9.0)) for maker in (0.0, 3.0))
+
+    assert free.split.fees == 0.0
+    assert -dear.split.fees / dear.volume_usd == pytest.approx(3e-4, rel=1e-4)
+    assert "maker 3, taker 9 bps" in dear.assumptions.fees
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"queue_model": "lucky"}, "'lucky' is none of power"),
+        ({"queue_exponent": math.nan}, "queue exponent nan"),
+        ({"fees_bps": (-1.0, 4.5)}, "outside 0 to 100"),
+    ],
+)
+def test_models_that_do_not_exist_are_refused(options, words):
+    """A typing error must not run something else."""
+    with pytest.raises(ConfigError, match=words):
+        run(**options)
 
 
 # Recordings

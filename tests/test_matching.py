@@ -6,6 +6,7 @@ A long stream, a million commands, with a seed of your own:
 """
 
 import doctest
+import math
 import random
 import sys
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from hypermm._core import matching
 from hypermm._core.matching import UNSEEN, HalfBook
+from hypermm._core.queue import MODEL_NAMES, QueuePosition
 from tests.reference import matching as reference
 
 SIDE = st.sampled_from([1, -1])
@@ -271,6 +273,48 @@ def stream(seed, length):
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_seeded_stream_gives_equal_digests(side):
     run_both(side, stream(11, 3_000))
+
+
+# Queue models: who left when less is shown
+
+
+def ahead_after_cancels(model, exponent=3.0):
+    """100 lots before us, 100 more come behind; 40 trade, then 80 of the 160 are gone."""
+    book = HalfBook(1)
+    book.set_queue(MODEL_NAMES.index(model), exponent)
+    book.show([(100, 100, 1)])
+    slot = book.enter(100, 5)
+    book.show([(100, 200, 2)])
+    book.consume(100, 40)
+    book.show([(100, 80, 2)])
+    return book.get(slot)[2]
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_cancels_are_shared_as_the_queue_kernel_says(model):
+    """One owner of the formula: the book rounds its answer up to whole lots."""
+    position = QueuePosition(MODEL_NAMES.index(model), 3.0, 100.0)
+    position.depth(100.0, 200.0)
+    position.trade(40.0)
+    position.depth(200.0, 80.0)
+
+    assert ahead_after_cancels(model) == max(math.ceil(position.ahead), 0)
+
+
+def test_only_risk_aversion_puts_every_cancel_behind_us():
+    """It is the default, and the bound of the others."""
+    ahead = {model: ahead_after_cancels(model) for model in MODEL_NAMES}
+
+    assert ahead["risk_averse"] == 60
+    assert all(lots <= 60 for lots in ahead.values())
+    assert ahead["power"] < 60
+    assert HalfBook(1).queue_model == MODEL_NAMES.index("risk_averse")
+
+
+@pytest.mark.parametrize(("model", "exponent"), [(-1, 3.0), (6, 3.0), (0, 0.0), (0, math.nan)])
+def test_a_queue_model_that_does_not_exist_is_refused(model, exponent):
+    with pytest.raises(ValueError, match="must be"):
+        HalfBook(1).set_queue(model, exponent)
 
 
 if __name__ == "__main__":

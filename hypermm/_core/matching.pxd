@@ -1,6 +1,6 @@
 # One side of a matching book: outside levels, and users' orders by slot behind and among them.
 # Prices are price units, sizes lots; a rank is side times price, so that the best is the largest.
-from hypermm._core._types cimport int64_t, uint64_t
+from hypermm._core._types cimport float64_t, int64_t, uint64_t
 
 cdef enum:
     NONE = -1        # no slot
@@ -19,12 +19,16 @@ cdef struct Order:
     int64_t rank
     int64_t remaining   # lots; 0: the slot is free
     int64_t ahead       # outside lots that stand before it at its price
+    int64_t shown       # outside lots at its price when the market showed them last
+    int64_t traded      # outside lots that traded there since
     int next            # younger order of the level; of a free slot the next free one
     int previous
 
 
 cdef class HalfBook:
     cdef readonly int side      # +1 bids, -1 asks
+    cdef readonly int queue_model        # of _core.queue: who left when less is shown
+    cdef readonly float64_t queue_exponent
     cdef Level* _levels         # by rank, rising: the best is the last
     cdef Order* _orders         # by slot
     cdef int _num_levels, _level_room
@@ -39,6 +43,7 @@ cdef class HalfBook:
     cdef void sweep(self) noexcept nogil
     cdef void drop_outside_above(self, int64_t rank) noexcept nogil
     cdef void clip_ahead(self) noexcept nogil
+    cdef void look_again(self, Order* order, int64_t shown) noexcept nogil
     cdef int queue_order(self, int64_t rank, int64_t size) noexcept nogil
     cdef void unlink(self, int slot) noexcept nogil
     cdef int first_slot(self) noexcept nogil

@@ -2,14 +2,20 @@
 
 Outside levels come and go with the market's frames. A user's order remembers how many outside
 lots stand before it at its price (`ahead`): what was shown when it was placed, never more than
-is shown later, less whatever trades there. At one price outside lots that are not ahead of an
+is shown later, less whatever trades there, and less its share of what is canceled by a named queue
+model. At one price outside lots that are not ahead of an
 order are behind it. Consumed outside size stays gone until the market shows the level again.
 
 The same calls in the same order give the same slots and the same digest.
 """
 
 from libc.stdlib cimport free, realloc
+from libc.math cimport ceil
 from libc.string cimport memmove
+
+from hypermm._core.queue cimport RISK_AVERSE, ahead_after
+
+from hypermm._core.queue import MODEL_NAMES
 
 # `ahead` of an order whose price lies beyond the depth that is shown.
 UNSEEN = 1 << 62
@@ -51,6 +57,8 @@ cdef class HalfBook:
         if side != 1 and side != -1:
             raise ValueError(f"side must be +1 or -1: {side}")
         self.side = side
+        self.queue_model = RISK_AVERSE
+        self.queue_exponent = 3.0
         self._free = NONE
         self._deepest = FAR
         self.make_room(FIRST_ROOM, FIRST_ROOM)
@@ -64,6 +72,28 @@ cdef class HalfBook:
 
     def __len__(self):
         return self._num_orders
+
+    def set_queue(self, int model, float64_t exponent):
+        """Choose which share of the lots that are canceled stood before an order.
+
+        Parameters
+        ----------
+        model : int
+            Index into `_core.queue.MODEL_NAMES`; risk-averse, none of them, unless set.
+        exponent : float
+            Of the power models, > 0.
+
+        Raises
+        ------
+        ValueError
+            If a value is outside its domain.
+        """
+        if not 0 <= model < len(MODEL_NAMES):
+            raise ValueError(f"model must be 0 to {len(MODEL_NAMES) - 1}: {model}")
+        if not 0.0 < exponent <= 1e6:
+            raise ValueError(f"exponent must be > 0 and finite: {exponent}")
+        self.queue_model = model
+        self.queue_exponent = exponent
 
     # Outside liquidity
 
@@ -162,6 +192,7 @@ cdef class HalfBook:
                 while slot != NONE:
                     if self._orders[slot].ahead < FAR:
                         self._orders[slot].ahead = max(self._orders[slot].ahead - size, 0)
+                        self._orders[slot].traded += size
                     slot = self._orders[slot].next
                 level.size = max(level.size - size, 0)
                 if level.size == 0:
@@ -391,8 +422,24 @@ cdef class HalfBook:
                 break
             slot = level.first
             while slot != NONE:
-                self._orders[slot].ahead = min(self._orders[slot].ahead, level.size)
+                self.look_again(&self._orders[slot], level.size)
                 slot = self._orders[slot].next
+
+    cdef void look_again(self, Order* order, int64_t shown) noexcept nogil:
+        # The market shows the order's price anew: what is gone and did not trade was canceled.
+        cdef int64_t after
+        if order.ahead >= FAR:
+            order.ahead = shown
+        elif shown != order.shown or order.traded:
+            after = <int64_t> ceil(
+                ahead_after(
+                    self.queue_model, self.queue_exponent, <float64_t> order.ahead,
+                    <float64_t> order.traded, <float64_t> order.shown, <float64_t> shown,
+                )
+            )
+            order.ahead = max(min(after, order.ahead), 0)
+        order.shown = shown
+        order.traded = 0
 
     cdef int queue_order(self, int64_t rank, int64_t size) noexcept nogil:
         cdef Level* level = self.open_level(rank)
@@ -409,6 +456,8 @@ cdef class HalfBook:
         order.rank = rank
         order.remaining = size
         order.ahead = FAR if rank < self._deepest else level.size
+        order.shown = level.size
+        order.traded = 0
         order.next = NONE
         order.previous = level.last
         if level.last == NONE:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from attrs import asdict, evolve
 
 from hypermm import config as configuration
+from hypermm._core.queue import MODEL_NAMES
 from hypermm.backtesting.progress import Progress
 from hypermm.backtesting.recorder import (
     FILL_DTYPE,
@@ -36,6 +37,7 @@ from hypermm.sim.exchange import Exchange
 from hypermm.sim.latency import Latency
 from hypermm.sim.link import NS_PER_SEC, Bot, Link
 from hypermm.sim.market import Market, RecordedMarket, open_market
+from hypermm.sim.rules import Rules
 
 ACCOUNT: Final = "0x" + "b1" * 20
 SYNTHETIC_START_MS: Final = 1_757_000_000_000
@@ -52,6 +54,9 @@ def backtest(
     seed: int = 0,
     duration_secs: float | None = None,
     latency: Latency | None = None,
+    queue_model: str = "risk_averse",
+    queue_exponent: float = 3.0,
+    fees_bps: tuple[float, float] | None = None,
     keep_gaps: bool = False,
     funded_usd: float = 10_000.0,
     block_ms: int = 70,
@@ -73,6 +78,14 @@ def backtest(
         Virtual time after which the run ends; needed for a market that never does.
     latency : Latency, optional
         One-way delays; 50 ms each if None.
+    queue_model : str
+        Who left when a price shows less: `risk_averse` (all behind us: the pessimistic bound),
+        `power`, `log`, `power2`, `log2` or `power3`; see `queue_position`. A profit that only one
+        of them shows deserves distrust.
+    queue_exponent : float
+        Of the power models, > 0.
+    fees_bps : (float, float), optional
+        What the exchange charges a maker and a taker, in bps, not below 0; its base tier if None.
     keep_gaps : bool
         Play a silence of the recording as a dead feed. Otherwise the simulated venue keeps
         pushing its book, in which nothing moves.
@@ -107,7 +120,8 @@ def backtest(
     recording = market.recording if isinstance(market, RecordedMarket) else None
     start_ms = recording.start_ns // 1_000_000 if recording is not None else SYNTHETIC_START_MS
     name = market.instrument.coin
-    exchange = Exchange(markets, start_ms=start_ms, seed=seed, block_ms=block_ms)
+    rules = _rules(queue_model, queue_exponent, fees_bps)
+    exchange = Exchange(markets, start_ms=start_ms, seed=seed, block_ms=block_ms, rules=rules)
     exchange.fund(ACCOUNT, funded_usd)
     instrument = evolve(exchange.by_coin[name].instrument, decimals_cap=settings.trading.decimals)
     outages = _outages(recording)
@@ -151,7 +165,7 @@ def backtest(
         seed=seed,
         coin=name,
         venue=recording.venue if recording is not None else "synthetic",
-        assumptions=_assumptions(delay, recording, keep_gaps, outages),
+        assumptions=_assumptions(delay, rules, recording, keep_gaps, outages),
         start_ns=start_ms * 1_000_000,
         virtual_secs=secs,
         wall_secs=time.perf_counter() - began,
@@ -276,6 +290,7 @@ def _funding_paid(exchange: Exchange, start_ms: int) -> list[float]:
 
 def _assumptions(
     latency: Latency,
+    rules: Rules,
     recording: Recording | None,
     keep_gaps: bool,
     outages: Sequence[tuple[int, int]],
@@ -283,19 +298,43 @@ def _assumptions(
     out_secs = sum(end - start for start, end in outages) / NS_PER_SEC
     played = "a dead feed" if keep_gaps else "a book that stands still and is still pushed"
     gaps = f"{len(outages)} of {out_secs:.1f} s in all, played as {played}" if outages else "none"
+    maker, taker = (
+        rate / PER_MILLION_IN_BPS
+        for rate in (rules.maker_fee_per_million, rules.taker_fee_per_million)
+    )
+    exponent = f" (n = {rules.queue_exponent:g})" if rules.queue_model.startswith("power") else ""
     return Assumptions(
-        queue=QUEUE_STATEMENT,
+        queue=f"{rules.queue_model}{exponent}: behind all that was shown at the price; "
+        + QUEUE_STATEMENTS.get(rules.queue_model, SHARED_CANCELS),
         latency=str(latency),
-        fees="the exchange's base tier: maker 1.5, taker 4.5 bps",
+        fees=f"maker {maker:g}, taker {taker:g} bps",
         gaps=gaps,
         notes=recording.notes if recording is not None else (),
     )
 
 
-QUEUE_STATEMENT: Final = (
-    "risk_averse: behind all that was shown at the price; cancels are all behind us, only trades "
-    "bring us forward"
-)
+PER_MILLION_IN_BPS: Final = 100.0
+QUEUE_STATEMENTS: Final = {
+    "risk_averse": "cancels are all behind us, only trades bring us forward",
+}
+SHARED_CANCELS: Final = "cancels are shared between those before and behind us by the model"
+
+
+def _rules(queue_model: str, queue_exponent: float, fees_bps: tuple[float, float] | None) -> Rules:
+    if queue_model not in MODEL_NAMES:
+        raise ConfigError(
+            f"queue model {queue_model!r} is none of {', '.join(MODEL_NAMES)}",
+            hint="use risk_averse, the pessimistic one",
+        )
+    if not 0.0 < queue_exponent <= 100.0:
+        raise ConfigError(f"queue exponent {queue_exponent} is outside: above 0 to 100")
+    base = Rules(queue_model=queue_model, queue_exponent=queue_exponent)
+    if fees_bps is None:
+        return base
+    if not all(0.0 <= fee <= 100.0 for fee in fees_bps):
+        raise ConfigError(f"fees of {fees_bps} bps are outside 0 to 100")
+    maker, taker = (round(fee * PER_MILLION_IN_BPS) for fee in fees_bps)
+    return evolve(base, maker_fee_per_million=maker, taker_fee_per_million=taker)
 
 
 def _shown(settings: Config) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from hypermm.cli.options import DEFAULT_SEED, load_config, say, seed
 from hypermm.errors import shown
 
 HELP = "run the engine on a market in virtual time"
+QUEUE_MODELS = ("risk_averse", "power", "log", "power2", "log2", "power3")
 LATENCY_MODELS = ("constant", "lognormal", "recorded")
 
 
@@ -20,6 +21,14 @@ def latencies(text: str) -> tuple[float, float, float]:
     given = [float(one) for one in text.split(",")]
     order, reply, data = given if len(given) == 3 else (given[0], given[-1], given[-1])
     return order, reply, data
+
+
+def fees(text: str) -> tuple[float, float]:
+    """Read the fees of a maker and a taker in bps."""
+    if not re.fullmatch(r"[0-9]{1,2}(\.[0-9]{1,2})?,[0-9]{1,2}(\.[0-9]{1,2})?", text):
+        raise argparse.ArgumentTypeError(f"{shown(text)} is not MAKER,TAKER in bps, as 1.5,4.5")
+    maker, taker = (float(one) for one in text.split(","))
+    return maker, taker
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +49,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--latency-model", choices=LATENCY_MODELS, default="constant",
         help="constant; lognormal around these medians; recorded: the recorder's lags on top",
     )  # fmt: skip
+    add(
+        "--queue-model", choices=QUEUE_MODELS, default="risk_averse",
+        help="who left when a price shows less (default: risk_averse, the pessimistic bound)",
+    )  # fmt: skip
+    add("--queue-exponent", type=float, default=3.0, help="n of the power models (default: 3)")
+    add("--fees", type=fees, metavar="MAKER,TAKER", help="in bps (default: the base tier)")
     add("--keep-gaps", action="store_true", help="play a recording's silences as a dead feed")
 
 
@@ -70,6 +85,9 @@ def run(args: argparse.Namespace) -> int:
         latency=Latency(
             order_ms=order_ms, reply_ms=reply_ms, data_ms=data_ms, model=args.latency_model
         ),
+        queue_model=args.queue_model,
+        queue_exponent=args.queue_exponent,
+        fees_bps=args.fees,
         keep_gaps=args.keep_gaps,
         shows_progress=True,
     )

@@ -368,7 +368,7 @@ class Desk:
         else:
             account.reserve(order, -size)
             listing.book.half(order.side).reduce(order, size)
-        charged = fee(price * size, is_taker=is_taker)
+        charged = fee(price * size, self._rules, is_taker=is_taker)
         profit = account.trade(listing, change, price)
         account.cash -= charged
         account.count_volume(price * size, self.now_ms, is_taker=is_taker)

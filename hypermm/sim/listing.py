@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, evolve
 
+from hypermm._core.queue import MODEL_NAMES
 from hypermm._core.rows import (
     CONTEXT,
     DAY_VOLUME,
@@ -80,6 +81,9 @@ class Listing:
         self.instrument = evolve(market.instrument, asset_id=asset)
         self.coin = market.instrument.coin
         self.book = Book()
+        model = MODEL_NAMES.index(rules.queue_model)
+        for half in (self.book.bids, self.book.asks):
+            half.set_queue(model, rules.queue_exponent)
         self.start_ms = start_ms
         self.last_price = 0
         self.mark_price = 0

@@ -73,6 +73,13 @@ class Rules:
         Whether a market with one empty side has a premium, that of its other side.
     are_old_fills_first : bool
         Whether the snapshot of `userFills` begins with the oldest.
+    queue_model : str
+        Which share of the outside lots that are canceled stood before a resting order: a name of
+        `_core.queue.MODEL_NAMES`; `risk_averse`, none, is the pessimistic one.
+    queue_exponent : float
+        Of the power models.
+    maker_fee_per_million, taker_fee_per_million : int
+        Fees of the base tier, in millionths of the notional.
     greeting : str
         What a socket hears first; the exchange once said `Websocket connection established.`
     price_band_percent : int
@@ -114,6 +121,10 @@ class Rules:
     slow_push_ms: int = 5_000
     has_one_sided_premium: bool = False
     are_old_fills_first: bool = True
+    queue_model: str = "risk_averse"
+    queue_exponent: float = 3.0
+    maker_fee_per_million: int = MAKER_FEE_PER_MILLION
+    taker_fee_per_million: int = TAKER_FEE_PER_MILLION
     greeting: str = ""
     price_band_percent: Literal[95, 80] = 95
     is_band_around_oracle: bool = False
@@ -158,7 +169,7 @@ def open_orders_max(volume: int) -> int:
     return min(OPEN_ORDERS + volume // VOLUME_PER_OPEN_ORDER, OPEN_ORDERS_MAX)
 
 
-def fee(notional: int, *, is_taker: bool) -> int:
+def fee(notional: int, rules: Rules, *, is_taker: bool) -> int:
     """Return the fee of a fill in micro-USD, cut off below, as the exchange does."""
-    rate = TAKER_FEE_PER_MILLION if is_taker else MAKER_FEE_PER_MILLION
+    rate = rules.taker_fee_per_million if is_taker else rules.maker_fee_per_million
     return notional * rate // MILLION
