@@ -47,18 +47,19 @@ def number(
     return field(default=default, validator=check, metadata=metadata)
 
 
-def choice(default: str, options: tuple[str, ...], *, doc: str) -> Any:
-    """Declare a word out of a fixed list."""
+def choice(
+    default: str, options: tuple[str, ...], *, doc: str, pattern: str = "", form: str = ""
+) -> Any:
+    """Declare a word out of a fixed list, or of a given form besides."""
 
     def check(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
-        if value not in options:
+        if value not in options and not (pattern and re.fullmatch(pattern, value)):
             near = difflib.get_close_matches(str(value), options, n=1)
             meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise _FindingError(
-                f"{attribute.name} = {shown(value)} is not one of {', '.join(options)}{meant}"
-            )
+            raise _FindingError(f"{attribute.name} = {shown(value)} is not one of {listed}{meant}")
 
-    metadata = {"doc": doc, "unit": "", "range": ", ".join(options), "check": check}
+    listed = ", ".join(options) + (f", or {form}" if form else "")
+    metadata = {"doc": doc, "unit": "", "range": listed, "check": check}
     return field(default=default, validator=check, metadata=metadata)
 
 
@@ -215,7 +216,19 @@ class LadderConfig:
 class StrategyConfig:
     """How quotes are found."""
 
-    strategy_type: str = choice("ladder", STRATEGIES, doc="Rule that turns estimates into quotes.")
+    strategy_type: str = choice(
+        "ladder",
+        STRATEGIES,
+        doc="Rule that turns estimates into quotes.",
+        pattern=r"[A-Za-z_][\w.]*:[A-Za-z_]\w*",
+        form="module:Class of your own",
+    )
+    flat_by_utc: str = text(
+        "",
+        r"(([01]\d|2[0-3]):[0-5]\d)?",
+        doc="Time of day by which glft and ladder work the position off, UTC. Empty: never.",
+        form="a time of day such as 21:55, or empty",
+    )
     estimation_window_secs: float = number(
         300.0,
         low=10.0,
@@ -318,6 +331,9 @@ class RiskConfig:
     )
     stale_kill_secs: float = number(
         5.0, low=1.0, high=7200.0, unit="s", doc="Age of market data that halts."
+    )
+    cascade_kill: float = number(
+        0.95, low=0.0, high=1.0, above_low=True, doc="Severity of a cascade beyond which it halts."
     )
     rate_limit_errors_max: int = number(
         10, low=1, high=10000, doc="Rate-limit refusals in a rolling minute that halt."

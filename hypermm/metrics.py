@@ -101,6 +101,11 @@ GAUGES: tuple[tuple[str, str, Figure], ...] = (
     ),
     ("mm_open_interest", "of the market, base units", lambda s, _: s.estimates.open_interest),
     ("mm_adverse_selection_bps", "markout at 5 s, bps", _adverse_selection_bps),
+    (
+        "mm_tail_risk_multiplier",
+        "what a cascade multiplies risk aversion by",
+        lambda s, _: s.caution.tail,
+    ),
     ("mm_kill_switch_triggered", "1 after a kill", lambda s, _: float(s.latch is not None)),
     ("mm_orders_live", "own orders that may fill", lambda s, _: len(s.orders)),
     (

@@ -5,6 +5,7 @@ stands still, every action takes effect at once and is answered one tick later. 
 that off piece by piece (`mute`, `lose`) or hands events to `step` by itself.
 """
 
+import random
 from collections.abc import Callable, Iterable
 
 from attrs import define, evolve
@@ -13,6 +14,7 @@ from hypermm._core.rows import (
     CONTEXT,
     DAY_VOLUME,
     FIRST,
+    FORCED,
     LAST,
     LEVEL,
     MARK,
@@ -239,6 +241,41 @@ class Scenario:
             for action in self.step(*events, rows=rows):
                 answer = self.answer(action)
                 self.pending += self.perform(action) if answer is None else answer
+
+    def trade(self, after_ns: int, side: int, *, beyond: int = 0, is_forced: bool = False) -> None:
+        """One aggressive order, up to so far beyond the touch, and what follows from it."""
+        rows = Rows.allocate(3)
+        self.now_ns += after_ns
+        add_quotes(rows, self.exch_ns, self.mid - self.half_spread, self.mid + self.half_spread)
+        self.next_trade += 1
+        rows.append(
+            kind=TRADE,
+            side=side,
+            exch_ns=self.exch_ns,
+            price=self.mid + side * (self.half_spread + beyond),
+            size=200,
+            id=10_000 + self.next_trade,
+            flags=FIRST | LAST | FORCED * is_forced,
+        )
+        events, self.pending = tuple(self.pending), []
+        for action in self.step(*events, rows=rows):
+            answer = self.answer(action)
+            self.pending += self.perform(action) if answer is None else answer
+
+    def calm(self) -> "Scenario":
+        """Let half an hour of ordinary flow pass, and its last trades be forgotten."""
+        draw = random.Random(1)
+        while self.now_ns < 2_000 * SEC:
+            after_ms = 50 + int(draw.expovariate(1e-3)) % 4_000
+            beyond = int(draw.expovariate(1.0 / 300.0))  # price units: 3 bps
+            self.trade(after_ms * MS, draw.choice((1, -1)), beyond=beyond)
+        self.run(24.0)
+        return self
+
+    def sell_forced(self, orders: int) -> None:
+        """Let somebody sell who has to, faster and faster."""
+        for i in range(orders):
+            self.trade(int(400 / (1 + i / 6)) * MS, -1, is_forced=True)
 
     def quote(self) -> "Scenario":
         """Bring it to quoting, with every order acknowledged."""

@@ -16,6 +16,7 @@ from hypermm.backtesting import Result, backtest
 from hypermm.engine import Mode
 from hypermm.gate import Gate
 from hypermm.messages import Order, PlaceOrders, ReadFailed, Side, StopRequested, UpdateLeverage
+from hypermm.quoting import Term
 from hypermm.sim.market import open_market
 from tests.scenario import BTC, MID, SEC, Scenario, add_context, placed
 
@@ -26,6 +27,11 @@ ELSEWHERE = {
     "monitoring.metrics_port",
     "monitoring.metrics_host",
     "monitoring.enable_http_metrics",
+    "monitoring.metrics_linger_secs",
+    "trading.dex",
+    "trading.force_isolated",
+    "trading.initial_isolated_margin",
+    *(path for path, _ in config.settings() if path.startswith("logging.levels.")),
 }
 NEAR = {  # the solver's quotes, not the floor
     "strategy.ladder_config.min_depth_bps": 0.1,
@@ -131,6 +137,23 @@ def mode_in_silence(secs: float) -> Callable[[config.Config], Mode]:
     return look
 
 
+def mode_in_a_cascade(settings: config.Config) -> Mode:
+    """After a calm half hour and eight sales of somebody who has to."""
+    world = Scenario(settings).quote().calm()
+    world.sell_forced(8)
+    return world.engine.mode
+
+
+def horizon_bps(settings: config.Config) -> float:
+    """What being flat at 16:08 adds to the ask of a long position, a second before."""
+    world = Scenario(settings, position=2_000)
+    world.connect()
+    world.run(1.0)
+    world.calm()
+    world.run(2_079.0 - world.now_ns / SEC)
+    return world.engine.explain().sides[1].levels[0].terms[Term.HORIZON]
+
+
 def mode_after_three_429(settings: config.Config) -> Mode:
     world = Scenario(settings).quote()
     world.step(*(ReadFailed(10_000 + i, "HTTP status 429") for i in range(3)))
@@ -227,6 +250,13 @@ ROWS: list[tuple[str, Any, dict[str, Any], Callable[[config.Config], Any], Claim
         intensity_after_a_minute,
         lambda d, v: v < 0.5 * d,
     ),
+    (
+        "strategy.flat_by_utc",
+        "16:08",
+        {},
+        horizon_bps,
+        lambda d, v: d == 0.0 and abs(v) > 1.0,
+    ),
     ("strategy.min_trades", 30, {}, first_order_secs, lambda d, v: v < d - 1.5),
     (
         "strategy.warmup_decay_secs",
@@ -311,6 +341,13 @@ ROWS: list[tuple[str, Any, dict[str, Any], Callable[[config.Config], Any], Claim
         3,
         {},
         mode_after_three_429,
+        lambda d, v: (d, v) == (Mode.QUOTING, Mode.HALTED),
+    ),
+    (
+        "risk.cascade_kill",
+        0.55,
+        {},
+        mode_in_a_cascade,
         lambda d, v: (d, v) == (Mode.QUOTING, Mode.HALTED),
     ),
     ("risk.price_collar_bps", 20.0, {}, farthest_bps, lambda d, v: d > 40.0 > 20.0 >= v),

@@ -13,6 +13,7 @@ from hypermm.errors import ConfigError
 from hypermm.instrument import Instrument
 from hypermm.markouts import Markout
 from hypermm.metrics import COUNTERS, GAUGES, Metrics
+from hypermm.quoting import Caution
 from hypermm.risk import Latch
 
 BTC = Instrument(coin="BTC", asset_id=0, size_decimals=5)
@@ -53,6 +54,7 @@ def test_each_figure_is_the_engines_in_the_operators_unit():
     known = evolve(
         plain,
         position=-250,
+        caution=Caution(tail=1.5),
         position_limit=1000,
         bids=((1_000_000, 5),),
         asks=((1_001_000, 5),),
@@ -111,6 +113,7 @@ def test_each_figure_is_the_engines_in_the_operators_unit():
         "mm_beta_flow": 0.002,
         "mm_volatility_regime": 1.0,
         "mm_cascade_severity": 0.15,
+        "mm_tail_risk_multiplier": 1.5,
         "mm_funding_rate_hourly": 1.25e-5,
         "mm_open_interest": 30_000.0,
         "mm_orders_live": 0.0,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hypermm.errors import ConfigError
 from hypermm.instrument import Instrument
-from hypermm.quoting import MAX_SOLVER_LOTS, STRATEGIES, make_strategy
+from hypermm.quoting import MAX_SOLVER_LOTS, STRATEGIES, strategy_class
 
 NAMES = sorted(STRATEGIES)
 BTC = Instrument(coin="BTC", asset_id=0, size_decimals=5)  # one decimal, lots of 1e-5
@@ -20,6 +20,20 @@ class View:
     """A market as the estimators would see it."""
 
     fair_price: float = 1_000_000.0
+    mid: float = 1_000_000.0
+    book_deviation_bps: float = 0.0
+    flow_deviation_bps: float = 0.0
+    kalman_deviation_bps: float = 0.0
+    microprice_deviation_bps: float = 0.0
+    spread_bps: float = 1.0
+    volatility_regime: int = 0
+    jump_ratio: float = 1.0
+    cascade_severity: float = 0.0
+    adverse_selection_bps: float = 0.0
+    adverse_depth_bps: float = math.inf
+    funding_rate_hourly: float = math.nan
+    funding_secs: float = math.nan
+    exch_now_ns: int = 0
     best_bid: int = 999_950
     best_ask: int = 1_000_050
     volatility: float = 1.5
@@ -37,9 +51,9 @@ def strategy_of(name, instrument=BTC, **changes):
         "min_depth_bps": 1.0,
         "max_depth_bps": 10.0,
         "is_geometric": True,
-        "cost_bps": 1.5,
+        "fee_bps": 1.5,
     } | changes
-    return make_strategy(name, instrument, **settings)
+    return strategy_class(name)(instrument, **settings)
 
 
 def quote(strategy, view=None, position=0, rooms=(5000, 5000), *, is_reduce_only=False):
@@ -72,7 +86,7 @@ def test_every_quote_can_be_placed(
 ):
     """Allowed prices, post-only, above the minimum, inside the room: whatever the estimates say."""
     rule = Instrument(coin="TEST", asset_id=0, size_decimals=size_decimals)
-    strategy = strategy_of(name, rule, risk_aversion=risk_aversion, cost_bps=fee)
+    strategy = strategy_of(name, rule, risk_aversion=risk_aversion, fee_bps=fee)
 
     ladder = quote(strategy, view, position, rooms, is_reduce_only=is_reduce_only)
 
@@ -284,7 +298,7 @@ def test_an_unknown_strategy_is_the_operators_error():
         ({"position_limit_lots": 1000 * (MAX_SOLVER_LOTS + 1)}, "orders"),
         ({"risk_aversion": math.nan}, "risk_aversion"),
         ({"risk_aversion": -0.1}, "risk_aversion"),
-        ({"cost_bps": math.nan}, "cost_bps"),
+        ({"fee_bps": math.nan}, "fee_bps"),
         ({"min_depth_bps": math.nan}, "min_depth_bps"),
         ({"min_depth_bps": -1.0}, "min_depth_bps"),
         ({"max_depth_bps": math.nan}, "max_depth_bps"),

@@ -18,6 +18,7 @@ FINE = {
     "is_book_valid": True,
     "age_secs": 0.1,
     "blind_secs": 0.1,
+    "cascade_severity": 0.0,
     "rate_limit_errors": 0,
 }
 
@@ -111,6 +112,7 @@ def test_worse_figures_never_rule_milder(pnl, drawdown, value, at_limit, book, a
         "is_book_valid": book,
         "age_secs": age,
         "blind_secs": blind,
+        "cascade_severity": 0.0,
         "rate_limit_errors": errors,
     }
     now = order.index(judge(**figures).ruling)

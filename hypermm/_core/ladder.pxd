@@ -26,6 +26,8 @@ cdef struct Law:  # how one side is laid out
     float64_t kappa         # 1/bps, > 0
     float64_t threshold     # bps: cost of a fill plus what one more lot on this side costs
     float64_t curvature     # bps per lot, >= 0
+    float64_t adverse        # bps: loss after a fill at the fair price, >= 0
+    float64_t adverse_decay  # bps: over which it falls to 1/e, > 0; infinite where it does not
 
 
 cdef int64_t step_at(const Tick* tick, int64_t price) noexcept nogil      # between prices

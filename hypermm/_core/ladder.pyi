@@ -29,6 +29,8 @@ class Ladder:
         ask_room_lots: int,
         kappa_per_bps: float,
         cost_bps: float = 0.0,
+        adverse_bps: float = 0.0,
+        adverse_decay_bps: float = ...,
         marginal_cost_bps: float = 0.0,
         slope_bps_per_lot: float = 0.0,
         min_notional: int = 10_000_000,

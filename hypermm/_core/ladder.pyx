@@ -156,7 +156,7 @@ cdef void lay(
     for i in range(law.num_levels):
         depth[i] = law.inner_bps * spacing[i]
         intensity[i] = exp(-law.kappa * (depth[i] - depth[0]))
-        edge[i] = depth[i] - law.threshold
+        edge[i] = depth[i] - law.threshold - law.adverse * exp(-depth[i] / law.adverse_decay)
     if law.curvature > 0.0:
         pool(intensity, edge, law.num_levels, max(law.curvature, MIN_CURVATURE),
              <float64_t> most, best)
@@ -277,6 +277,8 @@ cdef class Ladder:
         int64_t ask_room_lots,
         float64_t kappa_per_bps,
         float64_t cost_bps=0.0,
+        float64_t adverse_bps=0.0,
+        float64_t adverse_decay_bps=INFINITY,
         float64_t marginal_cost_bps=0.0,
         float64_t slope_bps_per_lot=0.0,
         int64_t min_notional=10_000_000,
@@ -308,7 +310,10 @@ cdef class Ladder:
         kappa_per_bps : float
             Decay of fill intensity with distance, in 1/bps, > 0.
         cost_bps : float
-            Cost of a fill, in bps.
+            Cost of a fill at any depth, in bps.
+        adverse_bps, adverse_decay_bps : float
+            Loss after a fill at depth 0, >= 0, and the distance over which it falls to 1/e, > 0
+            (infinite: it is the same at any depth), in bps.
         marginal_cost_bps : float
             What holding one more lot costs at the present inventory, in bps.
         slope_bps_per_lot : float
@@ -344,6 +349,11 @@ cdef class Ladder:
             raise ValueError(f"kappa_per_bps must be > 0 and finite: {kappa_per_bps}")
         if not (isfinite(cost_bps) and isfinite(marginal_cost_bps)):
             raise ValueError(f"costs must be finite: {cost_bps}, {marginal_cost_bps}")
+        if not (0.0 <= adverse_bps < INFINITY and adverse_decay_bps > 0.0):
+            raise ValueError(
+                f"adverse_bps must be >= 0 and finite, adverse_decay_bps > 0: "
+                f"{adverse_bps}, {adverse_decay_bps}"
+            )
         if not 0.0 <= slope_bps_per_lot < INFINITY:
             raise ValueError(f"slope_bps_per_lot must be >= 0 and finite: {slope_bps_per_lot}")
         law.num_levels = num_levels if depth_ratio > 1.0 else 1
@@ -352,6 +362,8 @@ cdef class Ladder:
         law.min_notional = min_notional
         law.kappa = kappa_per_bps
         law.curvature = slope_bps_per_lot
+        law.adverse = adverse_bps
+        law.adverse_decay = adverse_decay_bps
         with nogil:
             space(1.0, depth_ratio, law.num_levels, is_geometric, spacing)
             self.best_bid = best_bid

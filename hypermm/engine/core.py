@@ -6,12 +6,12 @@ same order return the same actions, live, on paper and in a replay, and `digest`
 
 from hypermm import risk
 from hypermm._core.ladder import Ladder
+from hypermm.engine.explained import Explained
 from hypermm.engine.facts import (
     BUDGET_EMPTY_FRACTION,
     BUDGET_TIGHT_FRACTION,
     NS_PER_MS,
     SECOND_NS,
-    Facts,
 )
 from hypermm.engine.modes import MODE_TRANSITIONS, Mode, Signal
 from hypermm.engine.opening import open_strategy
@@ -30,7 +30,7 @@ FILLS_OVERLAP_NS = 60 * SECOND_NS  # more than is needed: what overlaps is recog
 TIGHT_TOLERANCE = 2.0  # times `max_bps_diff`, while few actions of the address are left
 
 
-class Engine(Facts):
+class Engine(Explained):
     """One market, one account.
 
     Parameters
@@ -139,25 +139,28 @@ class Engine(Facts):
                 self._config.risk.max_position_value_usd,
             )
             is_at_limit = (most_usd - value_usd) * MICRO_USD < MIN_NOTIONAL_UNITS
-        verdict = risk.assess(
-            self._config.risk,
-            risk.Figures(
-                day_pnl_usd=ledger.day_pnl_usd,
-                drawdown_fraction=ledger.drawdown_fraction,
-                position_value_usd=value_usd,
-                is_at_position_limit=is_at_limit,
-                is_book_valid=self._now_ns - self._valid_ns < BOOK_GRACE_NS,
-                age_secs=freshness.age_secs,
-                # A stop quotes nothing: data or not, it ends within its deadline.
-                blind_secs=0.0 if self._stop_reason else freshness.blind_secs,
-                rate_limit_errors=self._rate_limit_errors()
-                if self._orders.refusals.rate_limit_errors
-                else 0,
-            ),
+        self._figures = figures = risk.Figures(
+            day_pnl_usd=ledger.day_pnl_usd,
+            drawdown_fraction=ledger.drawdown_fraction,
+            position_value_usd=value_usd,
+            is_at_position_limit=is_at_limit,
+            is_book_valid=self._now_ns - self._valid_ns < BOOK_GRACE_NS,
+            age_secs=freshness.age_secs,
+            # A stop quotes nothing: data or not, it ends within its deadline.
+            blind_secs=0.0 if self._stop_reason else freshness.blind_secs,
+            cascade_severity=estimates.cascade_severity,
+            rate_limit_errors=self._rate_limit_errors()
+            if self._orders.refusals.rate_limit_errors
+            else 0,
         )
+        verdict = risk.assess(self._config.risk, figures)
         if verdict is not self._verdict:
             self._verdict = verdict
             self._voice.approaching(verdict)
+        if estimates.cascade_severity >= risk.CASCADE_WIDEN:
+            self._voice.cascade(
+                estimates.cascade_severity, estimates.cascade_side, verdict.ruling, self._now_ns
+            )
         is_stale = freshness.fresh_ns >= 0 and not self._is_fresh
         if is_stale and not self._is_stale:
             age_secs = round(freshness.age_secs, 2)
@@ -199,6 +202,7 @@ class Engine(Facts):
                 account_value_usd=account.account_value_usd,
                 leverage=leverage,
                 price=price,
+                maker_fee_bps=self._maker_fee_bps,
             )
         except ConfigError as error:
             self._start_error = str(error)
@@ -323,7 +327,8 @@ class Engine(Facts):
         tolerance_bps = self._config.trading.max_bps_diff
         if self._budget_fraction < BUDGET_TIGHT_FRACTION:
             tolerance_bps *= TIGHT_TOLERANCE
-        collar = self._collar(estimates)
+        self._collar = collar = self._price_range(estimates)
+        self._rooms, self._tolerance_bps = (bid_room, ask_room), tolerance_bps
         actions = self._orders.reconcile(
             ladder,
             tolerance_bps,
@@ -341,7 +346,7 @@ class Engine(Facts):
             self._voice.ladder(ladder, estimates, position)
         return actions
 
-    def _collar(self, estimates: Estimates) -> tuple[float, float]:
+    def _price_range(self, estimates: Estimates) -> tuple[float, float]:
         """Return the lowest and highest price that the gate will let pass.
 
         The gate denies an action for one bad order, and a wild market widens the ladder beyond

@@ -10,7 +10,7 @@ from hypermm.engine.digest import Digest
 from hypermm.engine.freshness import Freshness
 from hypermm.engine.leverage import LeverageSetting
 from hypermm.engine.modes import Mode
-from hypermm.engine.opening import COLLAR_SHARE
+from hypermm.engine.opening import COLLAR_SHARE, MAKER_FEE_BPS
 from hypermm.engine.sides import FILLS_MAX, PAUSE_NS, SidePause
 from hypermm.engine.sizes import LotCap, Sizes
 from hypermm.engine.snapshot import Counters, Snapshot
@@ -40,9 +40,9 @@ from hypermm.messages import (
     StopRequested,
 )
 from hypermm.orders import Cloids, Orders
-from hypermm.quoting import Strategy
+from hypermm.quoting import Caution, Strategy, strategy_class
 from hypermm.recovery import Phase, Read, Recovery
-from hypermm.risk import ALL_CLEAR, Latch, Verdict
+from hypermm.risk import ALL_CLEAR, Figures, Latch, Verdict, readings
 
 SECOND_NS = 10**9
 NS_PER_MS = 10**6
@@ -70,7 +70,10 @@ class Facts:
         day: DayFigures | None = None,
         latch: Latch | None = None,
         instance: str = "default",
+        maker_fee_bps: float = MAKER_FEE_BPS,
     ) -> None:
+        strategy_class(config.strategy.strategy_type)  # an error here, and not while it trades
+        self._maker_fee_bps = maker_fee_bps
         self._config = config
         self._instrument = instrument
         self._voice = Voice(instrument)
@@ -120,6 +123,10 @@ class Facts:
             "trace",
             "debug",
         )
+        self._rooms = (0, 0)  # of the last decision, for more buying and for more selling
+        self._tolerance_bps = 0.0
+        self._collar = (0.0, math.inf)
+        self._figures: Figures | None = None
         self._collar_width = COLLAR_SHARE * config.risk.price_collar_bps / 1e4
         self._ladder: Ladder | None = None  # the one last decided
         self._fills = {Side.BUY: 0, Side.SELL: 0}
@@ -207,6 +214,8 @@ class Facts:
             channels=self._estimators.channels(self._estimates),
             audit=self._audit.figures(),
             quality=self._estimators.quality(),
+            caution=self._strategy.caution if self._strategy is not None else Caution(),
+            risks=tuple(readings(self._config.risk, self._figures)) if self._figures else (),
         )
 
     # What happens.

@@ -4,7 +4,7 @@ from hypermm.config import Config
 from hypermm.engine.sizes import FALL, Sizes, choose_sizes, num_levels
 from hypermm.errors import ConfigError
 from hypermm.instrument import MIN_NOTIONAL_USD, Instrument
-from hypermm.quoting import Strategy, make_strategy
+from hypermm.quoting import Strategy, strategy_class
 
 MAKER_FEE_BPS = 1.5  # base tier
 COLLAR_SHARE = 0.99  # of the gate's collar, which it measures by prices of its own
@@ -17,6 +17,7 @@ def open_strategy(
     account_value_usd: float,
     leverage: int,
     price: float,
+    maker_fee_bps: float,
 ) -> tuple[Sizes, Strategy]:
     """Settle sizes and make the strategy.
 
@@ -40,17 +41,18 @@ def open_strategy(
             f"strategy.ladder_config.min_depth_bps = {ladder.min_depth_bps:g} or beyond",
             hint="raise price_collar_bps (default 500) or lower min_depth_bps",
         )
-    strategy = make_strategy(
-        config.strategy.strategy_type,
+    flat_by = config.strategy.flat_by_utc
+    strategy = strategy_class(config.strategy.strategy_type)(
         instrument,
         order_lots=sizes.order,
         position_limit_lots=sizes.position,
         risk_aversion=trading.risk_aversion,
-        num_levels=ladder.num_levels,
+        fee_bps=maker_fee_bps,
         min_depth_bps=ladder.min_depth_bps,
         max_depth_bps=ladder.max_depth_bps,
+        num_levels=ladder.num_levels,
         is_geometric=ladder.geometric_spacing,
-        cost_bps=MAKER_FEE_BPS,
+        flat_by_secs=int(flat_by[:2]) * 3_600 + int(flat_by[3:]) * 60 if flat_by else None,
     )
     return sizes, strategy
 

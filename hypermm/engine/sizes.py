@@ -5,7 +5,7 @@ from attrs import frozen
 from hypermm._core.ladder import Ladder
 from hypermm.config import Config
 from hypermm.instrument import MAX_PERP_DECIMALS, Instrument
-from hypermm.quoting import LadderStrategy
+from hypermm.quoting import strategy_class
 
 ORDER_USD_DEFAULT = 1_000.0
 POSITION_USD_DEFAULT = 5_000.0
@@ -65,9 +65,9 @@ class Sizes:
 
 
 def num_levels(config: Config) -> int:
-    """Return how many levels a side are quoted: all strategies but the ladder have one."""
-    is_ladder = config.strategy.strategy_type == LadderStrategy.name
-    return config.strategy.ladder_config.num_levels if is_ladder else 1
+    """Return how many levels a side are quoted: one, unless the strategy has levels."""
+    has_levels = strategy_class(config.strategy.strategy_type).has_levels
+    return config.strategy.ladder_config.num_levels if has_levels else 1
 
 
 def choose_sizes(

@@ -8,7 +8,8 @@ from hypermm.estimators import Channel, Estimate, Estimates, Queue, WarmUp
 from hypermm.ledger import DayFigures, LedgerFigures
 from hypermm.markouts import Markout
 from hypermm.orders import OwnOrder
-from hypermm.risk import Latch
+from hypermm.quoting import Caution
+from hypermm.risk import Latch, Reading
 
 
 @frozen
@@ -62,3 +63,5 @@ class Snapshot:
     channels: dict[str, Channel]  # health of the market data
     audit: dict[str, Comparison]  # comparisons with the exchange, and differences found
     quality: dict[str, int]  # market data left out of the estimates, by kind
+    caution: Caution  # what scaled the last decision
+    risks: tuple[Reading, ...]  # every figure with its limit; empty before the first step

@@ -12,12 +12,20 @@ from hypermm.instrument import Instrument
 from hypermm.ledger import Adjustment, Ledger
 from hypermm.messages import AccountState, Fill, Level, Notice
 from hypermm.orders import OwnOrder
-from hypermm.risk import Limit, Verdict
+from hypermm.risk import CASCADE_PULL, CASCADE_WIDEN, Limit, Ruling, Verdict
 
 SECOND_NS = 10**9
 SUMMARY_NS = 10 * SECOND_NS
 PROGRESS_NS = 5 * SECOND_NS
+CASCADE_NS = 60 * SECOND_NS  # without a sign of it, a cascade has ended
 NOTICES_MAX = 4_096
+
+# Severity from which, and what is done.
+CASCADE_ACTIONS = (
+    (CASCADE_WIDEN, "wider quotes"),
+    (0.5, "wider quotes of half the size"),
+    (CASCADE_PULL, "quotes pulled"),
+)
 
 _FIGURES = re.compile(r"[0-9.]+")  # two denials that differ in these alone say the same
 
@@ -36,6 +44,8 @@ class Voice:
         self.notices: deque[Notice] = deque(maxlen=NOTICES_MAX)
         self._approaching: frozenset[Limit] = frozenset()
         self._denial, self._denial_ns = "", 0
+        self._cascade = 0  # band that was said last
+        self._cascade_ns = 0  # until when it stands
         self._has_warmed = False
         self._progress_ns = 0
         self.summary_ns = 0  # when the next one is due; 0: not quoting yet
@@ -139,6 +149,24 @@ class Voice:
                     detail=detail,
                 )
         self._approaching = frozenset(limit for limit, _ in verdict.approaching)
+
+    def cascade(self, severity: float, side: int, ruling: Ruling, now_ns: int) -> None:
+        """Say that a cascade is under way: at each band on its way up, again after it has ended."""
+        bands = [action for least, action in CASCADE_ACTIONS if severity >= least]
+        action = "kill" if ruling is Ruling.KILL else bands[-1]
+        band = len(bands) + (ruling is Ruling.KILL)
+        is_new = band > self._cascade or now_ns >= self._cascade_ns
+        self._cascade_ns = now_ns + CASCADE_NS
+        if not is_new:
+            return
+        self._cascade = band
+        self.tell(
+            Level.WARN,
+            "Cascade detected",
+            severity=round(severity, 3),
+            flow={1: "buying", -1: "selling"}.get(side, "both ways"),
+            action=action,
+        )
 
     def is_warm_up_due(self, now_ns: int, *, is_warm: bool) -> bool:
         """Whether there is something to say of the warm-up."""

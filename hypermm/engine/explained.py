@@ -1,0 +1,228 @@
+"""Why each quote stands where it stands, and why a side or a level is not quoted.
+
+Terms are computed when somebody asks, from what the last decision saw; a decision makes no text.
+"""
+
+from enum import Enum
+from typing import Any
+
+from attrs import frozen
+
+from hypermm.engine.facts import BUDGET_EMPTY_FRACTION, Facts
+from hypermm.engine.modes import Mode
+from hypermm.messages import Side
+from hypermm.orders import OwnOrder
+from hypermm.orders.states import OrderState
+from hypermm.quoting import Caution, Term, explain
+from hypermm.risk import Limit
+
+RESTING = (OrderState.OPEN.value, OrderState.PARTIAL.value)
+
+
+class Unquoted(Enum):
+    """Why a side or a level has no order in the book; exactly one holds."""
+
+    SYNCING = "orders, position or fills are not proved"
+    WARMING = "the estimators have seen too little"
+    STALE_DATA = "market data are too old"
+    NO_BOOK = "the book is empty, one-sided or crossed"
+    CASCADE = "a cascade is under way"
+    STOPPING = "a stop was requested"
+    KILLED = "the kill switch was triggered"
+    PAUSED = "the side rests after fills without end"
+    POSITION_LIMIT = "the position limit leaves no room"
+    POSITION_VALUE = "the position is worth too much"
+    BUDGET = "the address has nearly spent its actions"
+    ADOPTED = "the position had to be adopted too often"
+    NOT_MEASURED = "an estimate is missing"
+    MINIMUM = "what is left is below the exchange's minimum order"
+    COLLAR = "it would be beyond the price collar"
+    REFUSED = "placing waits after a refusal"
+    IN_FLIGHT = "sent, and not yet acknowledged"
+    IN_DOUBT = "older orders of the side are not proved gone"
+    OTHER_SIDE = "an own order of the other side is in the way"
+
+
+_BY_MODE = {
+    Mode.SYNCING: Unquoted.SYNCING,
+    Mode.WARMING: Unquoted.WARMING,
+    Mode.STOPPING: Unquoted.STOPPING,
+    Mode.HALTED: Unquoted.KILLED,
+}
+_BY_LIMIT = {
+    Limit.OLD_DATA: Unquoted.STALE_DATA,
+    Limit.NO_BOOK: Unquoted.NO_BOOK,
+    Limit.CASCADE_PULL: Unquoted.CASCADE,
+    Limit.POSITION: Unquoted.POSITION_LIMIT,
+    Limit.POSITION_VALUE: Unquoted.POSITION_VALUE,
+}
+
+
+@frozen
+class LevelView:
+    """One level of one side; a level that is not quoted has a reason and no price."""
+
+    level: int
+    price: int  # price units; what the last decision wants
+    size: int
+    live_price: int  # of the order that serves it; 0: none
+    reason: Unquoted | None
+    terms: dict[Term, float]  # bps of the fair price, signed
+
+
+@frozen
+class SideView:
+    """One side. It is quoted if an order of it rests, and else there is one reason."""
+
+    side: Side
+    reason: Unquoted | None
+    levels: tuple[LevelView, ...]
+
+
+@frozen(kw_only=True)
+class Explanation:
+    """The last decision. Prices are price units."""
+
+    exch_ns: int
+    mode: Mode
+    mid: float
+    fair_price: float
+    position: int
+    caution: Caution
+    sides: tuple[SideView, SideView]  # bids, asks
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as numbers and texts, for JSON."""
+        return {
+            "exch_ns": self.exch_ns,
+            "mode": self.mode.value,
+            "mid": self.mid,
+            "fair_price": self.fair_price,
+            "position": self.position,
+            "gamma_multiplier": self.caution.multiplier,
+            "sides": [
+                {
+                    "side": one.side.name.lower(),
+                    "reason": one.reason.value if one.reason else None,
+                    "levels": [
+                        {
+                            "level": level.level,
+                            "price": level.price,
+                            "size": level.size,
+                            "live_price": level.live_price,
+                            "reason": level.reason.value if level.reason else None,
+                            "terms_bps": {term.value: bps for term, bps in level.terms.items()},
+                        }
+                        for level in one.levels
+                    ],
+                }
+                for one in self.sides
+            ],
+        }
+
+
+class Explained(Facts):
+    """The parts, and what the last decision made of them."""
+
+    def explain(self) -> Explanation:
+        """Return every term of every quote, and the reason of everything that is not quoted."""
+        estimates = self._estimates
+        live = self._orders.live()
+        return Explanation(
+            exch_ns=estimates.exch_now_ns,
+            mode=self.mode,
+            mid=estimates.mid,
+            fair_price=estimates.fair_price,
+            position=self._ledger.position,
+            caution=self._strategy.caution if self._strategy else Caution(),
+            sides=(self._side(Side.BUY, live), self._side(Side.SELL, live)),
+        )
+
+    def _side(self, side: Side, live: tuple[OwnOrder, ...]) -> SideView:
+        orders = [order for order in live if order.side is side]
+        reason = self._unquoted(side, orders)
+        strategy = self._strategy
+        is_decided = self.mode in (Mode.QUOTING, Mode.REDUCING) and self._has_book
+        if strategy is None or not is_decided:
+            return SideView(side, reason, ())
+        wanted = {level.level: level for level in explain(strategy, int(side))}
+        free = [order for order in orders if order.state in RESTING]
+        free.sort(key=lambda order: -side * order.price)
+        levels = []
+        for i in range(strategy.num_levels):
+            level = wanted.get(i)
+            if level is None:
+                missing = reason if not wanted and reason else Unquoted.MINIMUM
+                levels.append(LevelView(i, 0, 0, 0, missing, {}))
+                continue
+            # The order that the comparison keeps for it: one within the tolerance.
+            near = [
+                order
+                for order in free
+                if abs(order.price - level.price) * 1e4 <= self._tolerance_bps * level.price
+            ]
+            served = min(near, key=lambda order: abs(order.price - level.price), default=None)
+            if served is not None:
+                free.remove(served)
+            why = None if served else self._unplaced(side, level.price, level.size, orders)
+            levels.append(
+                LevelView(
+                    i, level.price, level.size, served.price if served else 0, why, level.terms
+                )
+            )
+        return SideView(side, reason, tuple(levels))
+
+    def _unquoted(self, side: Side, orders: list[OwnOrder]) -> Unquoted | None:
+        """Return why no order of a side rests; None if one does."""
+        if any(order.state in RESTING for order in orders):
+            return None
+        match self.mode:
+            case Mode.SYNCING | Mode.WARMING | Mode.STOPPING | Mode.HALTED:
+                return _BY_MODE[self.mode]
+            case Mode.DONE:
+                return Unquoted.KILLED if self._latch else Unquoted.STOPPING
+            case Mode.PULLED:
+                assert self._verdict.limit is not None, "pulled, and no limit says so"
+                return _BY_LIMIT[self._verdict.limit]
+            case Mode.QUOTING | Mode.REDUCING:
+                pass
+        if not self._has_book:
+            return Unquoted.NO_BOOK
+        if self._sides.is_paused(side, self._now_ns):
+            return Unquoted.PAUSED
+        if self.mode is Mode.REDUCING and side * self._ledger.position >= 0:
+            return self._why_reducing()
+        strategy, ladder = self._strategy, self._ladder
+        assert strategy is not None, "quoting without a strategy"
+        assert ladder is not None, "quoting without a ladder"
+        rows = ladder.bids if side is Side.BUY else ladder.asks
+        if not rows:
+            if strategy.view is None:
+                return Unquoted.NOT_MEASURED
+            depth = strategy.bid_depth_bps if side is Side.BUY else strategy.ask_depth_bps
+            return Unquoted.POSITION_LIMIT if depth != depth else Unquoted.MINIMUM
+        return self._unplaced(side, *rows[0], orders)
+
+    def _why_reducing(self) -> Unquoted:
+        if self._verdict.limit in _BY_LIMIT:
+            return _BY_LIMIT[self._verdict.limit]
+        if self._budget_fraction < BUDGET_EMPTY_FRACTION:
+            return Unquoted.BUDGET
+        return Unquoted.ADOPTED
+
+    def _unplaced(self, side: Side, price: int, size: int, orders: list[OwnOrder]) -> Unquoted:
+        """Return why a wanted level has no order in the book."""
+        if any(order.state == OrderState.SENT.value for order in orders):
+            return Unquoted.IN_FLIGHT
+        if not self._orders.refusals.may_place(side, self._now_ns):
+            return Unquoted.REFUSED
+        if not self._collar[0] <= price <= self._collar[1]:
+            return Unquoted.COLLAR
+        if any(order.state not in RESTING for order in orders):
+            return Unquoted.IN_DOUBT
+        if not self._instrument.is_above_minimum(price, size):
+            return Unquoted.MINIMUM
+        room = self._rooms[0 if side is Side.BUY else 1]
+        if size > room - sum(order.remaining for order in orders):
+            return Unquoted.POSITION_LIMIT
+        return Unquoted.OTHER_SIDE
