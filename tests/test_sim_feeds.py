@@ -226,6 +226,13 @@ def test_what_may_be_traded_is_told_when_it_changes():
     assert reader.of_block() == []
 
 
+def test_a_funding_rate_has_ten_decimals():
+    venue = Venue()
+    venue.exchange.listings[0].funding = -10_482_149
+
+    assert Reader(venue, "activeAssetCtx", coin="ETH").first()["ctx"]["funding"] == "-0.0000104821"
+
+
 def test_states_of_all_dexs_stand_in_one_frame():
     venue = two_markets()
     venue.place(ALICE, wire("B", "2001", "0.5", "Ioc", asset=110_000))
@@ -246,6 +253,7 @@ def test_the_pages_data_names_the_unnamed_agent():
     data = Reader(venue, "webData3").first()
 
     assert data["userState"]["agentAddress"] == agent
+    assert data["userState"]["agentValidUntil"] is None, "the owner let it in without an end"
     assert data["userState"]["cumLedger"] == "10000.0"
     assert data["perpDexStates"] == [{"totalVaultEquity": "0.0"}]
 

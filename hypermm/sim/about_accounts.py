@@ -215,7 +215,7 @@ def agent_fields(account: Account | None) -> dict[str, Any]:
     agent = account.agents.get("") if account else None
     return {
         "agentAddress": agent.address if agent else None,
-        "agentValidUntil": agent.valid_until_ms if agent else None,
+        "agentValidUntil": agent.valid_until_ms if agent and agent.has_end else None,
         "cumLedger": shapes.usd_text(account.paid_in if account else 0),
     }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hypermm.sim.listing import Listing
     from hypermm.sim.twaps import TwapRecord
 
+NEVER_MS = 1 << 62
 FILLS_KEPT = 10_000
 ORDERS_KEPT = 10_000
 
@@ -31,6 +32,11 @@ class Agent:
     name: str
     address: str
     valid_until_ms: int
+
+    @property
+    def has_end(self) -> bool:
+        """Whether its time is limited; that of one whom the venue's owner let in is not."""
+        return self.valid_until_ms < NEVER_MS
 
 
 @define(eq=False)

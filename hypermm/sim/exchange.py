@@ -27,7 +27,7 @@ from hypermm.hyperliquid.actions import (
 from hypermm.instrument import Instrument
 from hypermm.messages import Side
 from hypermm.sim import about_spot, api, refusals, rules
-from hypermm.sim.accounts import Account, Accounts, Agent
+from hypermm.sim.accounts import NEVER_MS, Account, Accounts, Agent
 from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
 from hypermm.sim.listing import SPOT_ASSET, Listing, RowValues
@@ -38,7 +38,6 @@ from hypermm.sim.rules import Rules
 from hypermm.sim.samples import MINUTE_MS
 
 NS_PER_MS = 1_000_000
-NEVER_MS = 1 << 62
 FIRST_BUILDER_ASSET = 110_000
 ASSETS_PER_DEX = 10_000
 

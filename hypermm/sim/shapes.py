@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypermm.instrument import MAX_PERP_DECIMALS, print_decimal
 from hypermm.messages import Side
-from hypermm.sim.listing import BASE_FUNDING, Candle, Listing
+from hypermm.sim.listing import CONTEXT_UNITS, Candle, Listing
 from hypermm.sim.orders import OrderUpdate, Trade, UserFill, VenueOrder
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 SIDE_LETTER = {Side.BUY: "B", Side.SELL: "A"}
-FUNDING_DECIMALS = 12
 RATIO_DECIMALS = 10
 
 
@@ -267,7 +266,7 @@ def context_shape(listing: Listing, rules: "Rules", now_ms: int) -> Json:
     premium = listing.premium(is_one_sided=rules.has_one_sided_premium)
     lots, notional, day_before = listing.day(now_ms)
     return {
-        "funding": decimal_text(listing.funding, FUNDING_DECIMALS),
+        "funding": funding_text(listing.funding),
         "openInterest": size_text(listing, listing.open_interest),
         "prevDayPx": price_text(listing, day_before),
         "dayNtlVlm": usd_text(notional),
@@ -294,6 +293,6 @@ def universe_entry(listing: Listing) -> Json:
     return entry
 
 
-def funding_text(rate: int = BASE_FUNDING) -> str:
-    """Print an hourly funding rate."""
-    return decimal_text(rate, FUNDING_DECIMALS)
+def funding_text(rate: int) -> str:
+    """Print a funding rate in 1e-12 with the exchange's ten decimals."""
+    return ratio_text(rate / CONTEXT_UNITS)
