@@ -480,9 +480,32 @@ def test_a_warm_start_saves_sweeps():
     market = BTC_LIKE | {"risk_aversion_per_bps": 0.075, "lots_long": 12, "lots_short": 12}
     solver = solved(**market)
 
-    solver.solve(**market | {"volatility": 1.5 * 1.001})
+    for step in (1.001, 1.002, 1.003):
+        solver.solve(**market | {"volatility": 1.5 * step})
 
-    assert solver.iterations <= 4
+    assert solver.iterations == 1
+    cold = solved(**market | {"volatility": 1.5 * 1.003})
+    for lot in (-12.0, 0.0, 7.5):
+        assert solver.bid_depth_bps(lot) == pytest.approx(cold.bid_depth_bps(lot), rel=1e-13)
+
+
+def test_depths_of_many_inventories_are_those_of_each():
+    """Between lots and outside the bounds as well; what is not finite is refused by its place."""
+    solver = solved(**BTC_LIKE, risk_aversion_per_bps=0.1, lots_long=3, lots_short=2)
+    at = np.array([-5.0, -2.0, 0.0, 0.3, 2.9, 3.0, 4.0])
+    bid, ask = np.empty(at.size), np.empty(at.size)
+
+    solver.depths_at(at, bid, ask)
+
+    np.testing.assert_array_equal(bid, [solver.bid_depth_bps(x) for x in at])
+    np.testing.assert_array_equal(ask, [solver.ask_depth_bps(x) for x in at])
+    at[2] = math.nan
+    with pytest.raises(ValueError, match=r"inventory_lots\[2\]"):
+        solver.depths_at(at, bid, ask)
+    with pytest.raises(ValueError, match="length 7"):
+        solver.depths_at(at, bid[1:], ask)
+    with pytest.raises(ValueError, match="solve"):
+        Solver(3).depths_at(at, bid, ask)
 
 
 @given(log_floats(1e-4, 1e3), st.floats(-300.0, 300.0))

@@ -214,6 +214,10 @@ def test_at_the_horizon_the_terminal_cost_is_all():
     assert walk.ask_depth_bps(2) == pytest.approx(4.0 - 5.0 - 0.5 * 3, rel=1e-13)
     assert walk.value_bps(-3) == pytest.approx(-15.0 - 4.5, rel=1e-13)
     assert walk.value_bps(0) == 0.0
+    values = np.empty(walk.lots_long + walk.lots_short + 1)
+    walk.values(values)
+    lots = range(-walk.lots_short, walk.lots_long + 1)
+    np.testing.assert_array_equal(values, [walk.value_bps(n) for n in lots])
 
 
 @given(st.floats(0.0, 100.0), st.floats(-5.0, 5.0))
@@ -306,6 +310,7 @@ def test_doors_refuse_what_has_no_answer():
         ("inventory_lots", lambda: walk.bid_depth_bps(math.nan)),
         ("inventory_lots", lambda: walk.ask_depth_bps(math.nan)),
         ("inventory_lots", lambda: walk.value_bps(6)),
+        ("out must have length", lambda: walk.values(np.empty(3))),
         ("columns", lambda: walk.depths(np.empty(10), np.empty(11))),
         ("lots_long", lambda: walk.start(**BTC_LIKE | {"lots_long": -6})),
         ("is_stationary", lambda: walk.start(**BTC_LIKE, is_stationary=True, terminal_cost_bps=1)),

@@ -463,6 +463,31 @@ cdef class Solver:
             )
         self.all_depths(&bid_out[0], &ask_out[0])
 
+    def depths_at(
+        self, const float64_t[::1] inventory_lots, float64_t[::1] bid_out, float64_t[::1] ask_out
+    ):
+        """Write the depths at any inventories, in bps; nan where a bound forbids the side.
+
+        Parameters
+        ----------
+        inventory_lots : array of float64, shape (n,)
+            Inventories, in lots, finite.
+        bid_out, ask_out : array of float64, shape (n,)
+            Receive the depths.
+
+        Raises
+        ------
+        ValueError
+            If nothing is solved yet, an inventory is not finite, or a length differs.
+        """
+        cdef Py_ssize_t i
+        self.require(0.0)
+        check_arrays(inventory_lots, bid_out, ask_out)
+        with nogil:
+            for i in range(inventory_lots.shape[0]):
+                bid_out[i] = self.bid_depth(inventory_lots[i])
+                ask_out[i] = self.ask_depth(inventory_lots[i])
+
     def slope_bps(self, float64_t inventory_lots=0.0):
         """Return by how much one more lot lowers both quotes at this inventory, in bps per lot.
 

@@ -684,6 +684,22 @@ cdef class FiniteHorizon:
             )
         return self.value(inventory_lots)
 
+    def values(self, float64_t[::1] out):
+        """Write `value_bps` of every lot from the lower bound to the upper, in bps times lots.
+
+        Raises
+        ------
+        ValueError
+            If nothing is started, or the length is not that of `depths`.
+        """
+        cdef int row, rows = self.lots_long + self.lots_short + 1
+        self.require()
+        if out.shape[0] != rows:
+            raise ValueError(f"out must have length {rows}: {out.shape[0]}")
+        with nogil:
+            for row in range(rows):
+                out[row] = self.value(row - self.lots_short)
+
     def depths(self, float64_t[::1] bid_out, float64_t[::1] ask_out):
         """Write the depths at every lot from the lower bound to the upper, in bps.
 

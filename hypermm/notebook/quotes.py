@@ -315,9 +315,7 @@ def glft(
     if inventory_lots is None:  # every lot from bound to bound: one logarithm each
         solver.depths(bid, ask)
     else:
-        for i, x in enumerate(n.tolist()):
-            bid[i] = solver.bid_depth_bps(x)
-            ask[i] = solver.ask_depth_bps(x)
+        solver.depths_at(n, bid, ask)
     gain = -solver.eigenvalue_per_sec / market["kappa_per_bps"]
     return Quotes(n, bid, ask, gain)
 
@@ -384,7 +382,7 @@ def finite_horizon_depths(
             is_paid = True
         walk.advance(max(secs - walk.horizon_secs, 0.0))
         walk.depths(bid[i], ask[i])
-        value[i] = [walk.value_bps(int(n)) for n in lots]
+        walk.values(value[i])
     return Surface(times, lots, bid, ask, value)
 
 
