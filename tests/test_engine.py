@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from hypermm._core.rows import Rows
 from hypermm.engine import MODE_TRANSITIONS, Mode, Signal
 from hypermm.messages import (
     ActionDenied,
@@ -14,6 +15,7 @@ from hypermm.messages import (
     Fill,
     Level,
     OpenOrder,
+    OrderUpdate,
     PlaceOrders,
     ReadAccount,
     ReadFailed,
@@ -28,7 +30,18 @@ from hypermm.messages import (
 )
 from hypermm.orders import Cloids
 from hypermm.risk import Latch
-from tests.scenario import ACCOUNT, MS, SEC, Scenario, placed, quotes, settings
+from tests.scenario import (
+    ACCOUNT,
+    MS,
+    SEC,
+    Scenario,
+    add_book,
+    add_context,
+    add_quotes,
+    placed,
+    quotes,
+    settings,
+)
 
 RUNNING = {Mode.SYNCING, Mode.WARMING, Mode.QUOTING, Mode.REDUCING, Mode.PULLED}
 
@@ -253,7 +266,7 @@ def test_fa06_a_position_that_differs_twice_is_adopted_and_said():
     assert "Position adopted from the exchange" in world.events()
 
 
-def test_a_foreign_fill_moves_the_position_but_is_not_ours():
+def test_fa08_a_foreign_fill_moves_the_position_but_is_not_ours():
     """FA-08: a trade by hand on the same account."""
     world = Scenario().quote()
     fill = Fill(
@@ -361,6 +374,96 @@ def test_md05_a_crossed_or_one_sided_book_pulls_the_quotes(bid, ask):
 
     assert world.engine.mode is Mode.PULLED
     assert isinstance(world.sent[-1], CancelOrders)
+
+
+def test_md02_the_slow_book_s_cadence_is_no_silence():
+    """MD-02: quotes prove freshness; ten minutes of a deep book each five seconds pull nothing."""
+    world = Scenario().quote()
+    world.is_market_on = False
+    modes = set()
+
+    for i in range(1_200):
+        rows = Rows.allocate(42)
+        if i % 10 == 0:
+            add_book(rows, world.exch_ns + 500 * MS, world.mid)
+        add_quotes(rows, world.exch_ns + 500 * MS, world.mid - 10, world.mid + 10)
+        events, world.pending = tuple(world.pending), []
+        actions = world.step(*events, rows=rows, after_ns=500 * MS)
+        for action in actions:
+            world.pending += world.perform(action)
+        modes.add(world.engine.mode)
+
+    assert modes == {Mode.QUOTING}
+
+
+def test_md08_a_spike_frame_moves_no_quote_and_a_real_jump_moves_them_within_two_seconds():
+    """MD-08: held on the first frame, resumed when two kinds of rows agree."""
+    world = Scenario().quote()
+    world.is_market_on = False
+    before = {landed.oid for landed in world.live.values()}
+
+    far = world.mid * 7 // 10
+    spike = world.step(rows=quotes(world.exch_ns + 50 * MS, far - 10, far + 10), after_ns=50 * MS)
+    back = world.step(
+        rows=quotes(world.exch_ns + 50 * MS, world.mid - 10, world.mid + 10), after_ns=50 * MS
+    )
+
+    assert not [a for a in (*spike, *back) if isinstance(a, PlaceOrders | CancelOrders)]
+    assert {landed.oid for landed in world.live.values()} == before
+    assert world.engine.snapshot().quality["absurd_books"] == 1
+    assert world.engine.snapshot().estimates.fair_price == pytest.approx(world.mid, rel=1e-6)
+
+    jumped_ns = world.now_ns
+    rows = Rows.allocate(64)
+    add_context(rows, far)  # the venue's own prices follow
+    add_quotes(rows, world.exch_ns + 500 * MS, far - 10, far + 10)
+    world.step(rows=rows, after_ns=500 * MS)
+    assert world.engine.snapshot().estimates.fair_price == pytest.approx(far, rel=1e-3)
+    assert world.now_ns - jumped_ns < 2 * SEC
+
+
+def mute(world, action):
+    """Carry out an action and tell of it by the reply alone: the account's streams are dead."""
+    told = world.perform(action)
+    return [event for event in told if not isinstance(event, OrderUpdate | Fill)]
+
+
+def test_md10_without_an_echo_of_what_we_do_nothing_is_placed():
+    """MD-10: market data lives, the account's stream is dead: read at 3 s, pulled at 5 s."""
+    world = Scenario().quote()
+    world.answer = lambda action: mute(world, action)
+    world.mid += 2_000  # the ladder moves, and nobody tells what became of it
+    world.run(2.9)
+    reads = sum(isinstance(action, ReadOpenOrders) for action in world.sent)
+    world.run(0.5)
+    assert sum(isinstance(action, ReadOpenOrders) for action in world.sent) > reads
+
+    world.run(2.0)
+    assert world.engine.mode is Mode.PULLED
+    assert "Quotes pulled" in world.events()
+    world.run(1.0)
+    assert world.live == {}
+    placements = len(placed(world.sent))
+    world.run(10.0)
+    assert len(placed(world.sent)) == placements
+
+    world.answer = lambda _: None  # the stream is back, and an order tells
+    world.run(25.0)
+    assert world.engine.mode is Mode.QUOTING
+    assert len(world.live) == 10
+
+
+def test_md10_a_dead_market_stream_pulls_although_the_account_s_lives():
+    """MD-10, the other way round: fills still come and are booked, but nothing is quoted."""
+    world = Scenario().quote()
+    world.is_market_on = False
+    world.run(1.0)
+    world.pending += world.fill(world.side(Side.BUY)[0], 50)
+    world.run(2.6)
+
+    assert world.engine.mode is Mode.PULLED
+    assert world.live == {}
+    assert world.engine.snapshot().position == 50
 
 
 def test_a_lost_connection_is_no_reason_to_kill():

@@ -292,7 +292,7 @@ def test_a_cancel_that_is_done_holds_the_exposure_until_the_fills_are_known():
     assert table.orders.state(cloid) is OrderState.CANCELED
 
 
-def test_fills_that_never_come_are_given_up_only_after_the_fills_were_read():
+def test_fa04_fills_that_never_come_are_given_up_only_after_the_fills_were_read():
     """FA-04: an order ends when a later list of all fills does not hold what it owes."""
     table = Table()
     cloid = table.rest()

@@ -78,6 +78,7 @@ class Engine(Explained):
         actions = self._decide(estimates)
         if now_ns >= self._voice.summary_ns and self.mode in (Mode.QUOTING, Mode.REDUCING):
             self._summarise(estimates)
+        self._hearing.acted(actions, now_ns)
         self._deadline_ns = self._next_ns()
         self._digest.absorb(batch, actions, now_ns)
         return actions
@@ -108,13 +109,26 @@ class Engine(Explained):
             return Signal.STOP
         if not self._is_ready(estimates):
             return Signal.SYNC
-        if verdict.ruling is Ruling.PULL:
+        if verdict.ruling is Ruling.PULL or self._is_deaf():
             return Signal.PULL
         if self._voice.is_warm_up_due(self._now_ns, is_warm=estimates.is_warm):
             self._voice.warm_up(self._estimators.warm_up(self._now_ns), estimates, self._now_ns)
         if not (estimates.is_warm and self._recovery.is_alone):
             return Signal.WARM
         return Signal.REDUCE if self._reduce_reason(verdict) else Signal.QUOTE
+
+    def _is_deaf(self) -> bool:
+        """Whether the account's streams have been silent on what we did; asks about it."""
+        now_ns, hearing = self._now_ns, self._hearing
+        if hearing.is_read_due(now_ns):
+            for read in Read:
+                self._recovery.hurry(read, now_ns)
+        if not hearing.is_deaf(now_ns):
+            return False
+        if hearing.is_retry_due(now_ns) and not len(self._orders):
+            hearing.heard()
+            return False
+        return True
 
     def _reduce_reason(self, verdict: Verdict) -> str:
         """Return why only the position may be made smaller; empty if it may grow."""
@@ -262,7 +276,8 @@ class Engine(Explained):
                     reason=self._reduce_reason(self._verdict),
                 )
             case Mode.PULLED:
-                self._voice.tell(Level.WARN, "Quotes pulled", reason=self._verdict.reason)
+                reason = self._verdict.reason or "the account's streams are silent"
+                self._voice.tell(Level.WARN, "Quotes pulled", reason=reason)
             case Mode.QUOTING:
                 if before in (Mode.PULLED, Mode.REDUCING):
                     self._voice.tell(Level.INFO, "Quoting again", after=before.value)

@@ -8,6 +8,7 @@ from hypermm.config import Config
 from hypermm.engine.audit import Audit, Audited, margin_difference
 from hypermm.engine.digest import Digest
 from hypermm.engine.freshness import Freshness
+from hypermm.engine.hearing import Hearing
 from hypermm.engine.leverage import LeverageSetting
 from hypermm.engine.modes import Mode
 from hypermm.engine.opening import COLLAR_SHARE, MAKER_FEE_BPS
@@ -97,6 +98,7 @@ class Facts:
         self._audit = Audit()
         self._digest = Digest()
         self._freshness = Freshness()
+        self._hearing = Hearing()
         self._sides = SidePause()
         self.mode = Mode.SYNCING
         self._now_ns = 0
@@ -253,17 +255,21 @@ class Facts:
         now_ns, orders, recovery = self._now_ns, self._orders, self._recovery
         match event:
             case Fill():
+                self._hearing.heard()
                 self._apply_fill(event)
             case OrderUpdate():
+                self._hearing.heard()
                 if not orders.apply_update(event, now_ns) and orders.is_ours(event.cloid):
                     recovery.hurry(Read.LIST, now_ns)  # of an earlier session, landed late
             case ActionReply():
+                self._hearing.answered(event)
                 if not orders.apply_reply(event, now_ns):
                     self._say(self._leverage.answered(event, now_ns))
             case ActionLost(action_id, reason):
                 if not orders.apply_lost(action_id, reason, now_ns):
                     self._say(self._leverage.failed(action_id, reason, now_ns))
             case ActionDenied(action_id, reason):
+                self._hearing.heard()
                 if not orders.apply_denied(action_id, now_ns):
                     self._say(self._leverage.failed(action_id, reason, now_ns))
                 self._voice.denial(reason, now_ns)
@@ -288,6 +294,7 @@ class Facts:
                 self._voice.tell(Level.INFO, "Connected")
             case Disconnected(reason):
                 self._freshness.disconnected()
+                self._hearing.heard()
                 self._disconnects += 1
                 orders.lose_all(now_ns)
                 recovery.disconnected()
