@@ -185,6 +185,7 @@ class Session:
         for account in exchange.accounts.by_address.values():
             position = account.position(exchange.listings[0]).size
             bought = 0
+            hanging = {c.oid for o in account.orders.values() for c in o.children}
             for order in account.history.values():
                 assert order.filled == self.filled[order.oid], order.oid
                 assert 0 <= order.remaining <= order.original
@@ -199,7 +200,9 @@ class Session:
                 assert order.status != TRIGGERED, "a trigger that fired and did nothing"
                 if order.is_position_tpsl and order.is_open:
                     assert order.side * position < 0, "protects nothing"
-                if not order.is_open:
+                if order.is_open:
+                    assert is_listed or order.oid in hanging, "nobody holds it"
+                else:
                     assert not is_listed
                     assert not any(
                         c.is_open and c.oid not in account.orders for c in order.children

@@ -129,8 +129,15 @@ class Clerk:
             tickets = self._read(action.orders, action.grouping, action.builder)
         except StaticRefusalError as error:
             return _statuses("order", [{"error": str(error)}])
-        is_family = action.grouping == "normalTpsl"
-        return _statuses("order", self._desk.place_batch(account, tickets, is_family=is_family))
+        desk = self._desk
+        match action.grouping:
+            case "normalTpsl":
+                statuses = desk.triggers.place_family(account, tickets)
+            case "positionTpsl":
+                statuses = desk.triggers.place_for_position(account, tickets)
+            case _:
+                statuses = [desk.place(account, ticket) for ticket in tickets]
+        return _statuses("order", statuses)
 
     def _read(
         self,
@@ -204,7 +211,7 @@ class Clerk:
         if old is None or not old.is_open:
             if not always_place:
                 return {"error": refusals.MODIFY_GONE}
-            return self._place_one(account, ticket)
+            return self._desk.place(account, ticket)
         listing = ticket.listing
         if old.listing is not listing or old.side is not ticket.side:
             return {"error": refusals.MODIFY_INVALID}
@@ -214,13 +221,9 @@ class Clerk:
                 return {"error": refusals.MODIFY_INVALID}
             ticket = evolve(ticket, tif="Alo")
         self._desk.cancel(old)
-        status = self._place_one(account, ticket)
+        status = self._desk.place(account, ticket)
         if isinstance(status, dict) and "error" in status:
             return {"error": refusals.modify_failed(str(status["error"]))}
-        return status
-
-    def _place_one(self, account: Account, ticket: Ticket) -> Status:
-        (status,) = self._desk.place_batch(account, [ticket])
         return status
 
     # TWAPs

@@ -4,8 +4,6 @@ The desk changes books and accounts and writes down what their owners have to be
 neither requests nor blocks: `now_ms`, the block's time, is set by whoever runs it.
 """
 
-from collections.abc import Sequence
-
 from hypermm.messages import Side
 from hypermm.sim import checks, refusals
 from hypermm.sim.accounts import Account
@@ -26,7 +24,7 @@ class Desk:
 
     def __init__(self, ids: Ids, rules: Rules) -> None:
         self.ids = ids
-        self._rules = rules
+        self.rules = rules
         self.triggers = Triggers(self)
         self.twaps = Twaps(self)
         self.is_post_only = False  # nothing that takes is let in, as after an upgrade
@@ -42,69 +40,28 @@ class Desk:
         """Give an order a state, tell its owner, and let those that hang on it follow."""
         order.status = status
         order.status_ms = self.now_ms
-        self._tell(order)
+        self.tell(order)
         self.triggers.follow(order)
 
-    def _tell(self, order: VenueOrder, *, remaining: int | None = None, status: str = "") -> None:
+    def tell(self, order: VenueOrder, *, remaining: int | None = None, status: str = "") -> None:
+        """Tell an owner what became of an order: its state as it is, or as said."""
         left = order.remaining if remaining is None else remaining
         update = OrderUpdate(order, status or order.status, left, self.now_ms)
         self.news_of(order.account).updates.append(update)
 
     # Placing
 
-    def place_batch(
-        self, account: Account, tickets: Sequence[Ticket], *, is_family: bool = False
-    ) -> list[Status]:
-        """Place orders; return their entries in the reply.
-
-        The first of a family is the parent of the others. Take-profit and stop of one parent, or
-        of a whole position, cancel each other.
-        """
-        if is_family:
-            return self._place_family(account, tickets)
-        statuses, pair = [], []
-        for ticket in tickets:
-            order = self._new(account, ticket)
-            statuses.append(self.cloid_live if order is None else self.start(order))
-            if order is not None and order.is_position_tpsl and order.is_open:
-                pair.append(order)
-        _pair(pair)
-        return statuses
-
-    def _place_family(self, account: Account, tickets: Sequence[Ticket]) -> list[Status]:
-        orders = [self._new(account, ticket) for ticket in tickets]
-        parent = orders[0]
-        if parent is None:
-            return [self.cloid_live] * len(orders)
-        statuses: list[Status] = []
-        children = []
-        for child in orders[1:]:
-            refusal = None
-            if child is not None:
-                refusal = checks.waiting_refusal(child, parent.price, self._rules)
-            if child is None:
-                statuses.append(self.cloid_live)
-            elif refusal is not None:
-                statuses.append(self._refuse(child, refusal))
-            else:
-                statuses.append("waitingForFill")
-                children.append(child)
-                self._tell(child)
-        parent.children = tuple(children)
-        _pair(children)
-        first = self.start(parent)
-        if isinstance(first, dict) and "error" in first:
-            return [first, *(first if s == "waitingForFill" else s for s in statuses)]
-        if parent.status == "filled":
-            statuses = ["waitingForTrigger" if s == "waitingForFill" else s for s in statuses]
-        return [first, *statuses]
+    def place(self, account: Account, ticket: Ticket) -> Status:
+        """Place an order; return its entry in the reply."""
+        order = self.new(account, ticket)
+        return self.cloid_live if order is None else self.start(order)
 
     @property
     def cloid_live(self) -> Status:
         """The entry of an order whose client id another one holds."""
-        return {"error": self._rules.live_cloid_text}
+        return {"error": self.rules.live_cloid_text}
 
-    def _new(self, account: Account, ticket: Ticket) -> VenueOrder | None:
+    def new(self, account: Account, ticket: Ticket) -> VenueOrder | None:
         """Make and remember an order; None if its client id belongs to a live one."""
         if ticket.cloid is not None:
             latest = account.by_cloid.get(ticket.cloid)
@@ -136,14 +93,14 @@ class Desk:
     def start(self, order: VenueOrder) -> Status:
         """Take up a new order: let it wait for its trigger, or send it to the market."""
         if order.listing.is_spot:
-            return self._refuse(order, checks.spot_refusal(order, self._rules))
+            return self.refuse(order, checks.spot_refusal(order, self.rules))
         if order.trigger is None:
             is_immediate = order.tif in MARKET_TIFS
             return self.execute(order, order.price, is_immediate=is_immediate)
-        refusal = checks.waiting_refusal(order, None, self._rules)
+        refusal = checks.waiting_refusal(order, None, self.rules)
         if refusal is not None:
-            return self._refuse(order, refusal)
-        self._tell(order)
+            return self.refuse(order, refusal)
+        self.tell(order)
         self.triggers.wait(order)
         return "waitingForTrigger"
 
@@ -157,25 +114,25 @@ class Desk:
         refusal = checks.refusal(
             order,
             limit,
-            self._rules,
+            self.rules,
             self.now_ms,
             is_immediate=is_immediate,
             is_forced=is_forced,
         )
         if refusal is not None:
-            return self._refuse(order, refusal)
+            return self.refuse(order, refusal)
         start, paid = order.remaining, 0
         if order.tif != "Alo":
             paid = self._take(order, limit)
             if order.remaining == start and is_immediate:
                 is_empty = order.listing.book.half(order.side.other).touch() is None
                 none = refusals.NO_LIQUIDITY if is_forced and is_empty else refusals.NO_MATCH
-                return self._refuse(order, none)
-        self._tell(order, remaining=start, status="open")
+                return self.refuse(order, none)
+        self.tell(order, remaining=start, status="open")
         entry: dict[str, object] = {"oid": order.oid}
         if order.remaining > 0 and not is_immediate:
             self._rest(order)
-            if order.remaining == start or self._rules.does_partial_gtc_rest:
+            if order.remaining == start or self.rules.does_partial_gtc_rest:
                 return {"resting": _named(order, entry)}
         else:
             self.note(order, "filled")
@@ -188,7 +145,8 @@ class Desk:
         }
         return {"filled": _named(order, done)}
 
-    def _refuse(self, order: VenueOrder, refusal: Refusal) -> Status:
+    def refuse(self, order: VenueOrder, refusal: Refusal) -> Status:
+        """End an order that is not taken; return its entry in the reply."""
         self.note(order, refusal.status)
         return {"error": refusal.on(order.listing.asset)}
 
@@ -349,8 +307,8 @@ class Desk:
             if maker.remaining == 0:
                 maker.account.take_off(maker)
                 self.note(maker, "filled")
-            elif self._rules.are_partial_fills_updates:
-                self._tell(maker)
+            elif self.rules.are_partial_fills_updates:
+                self.tell(maker)
             self._trim_reduce_only(maker.account, listing)
         if taker is not None:
             self._trim_reduce_only(taker.account, listing)
@@ -368,7 +326,7 @@ class Desk:
         else:
             account.reserve(order, -size)
             listing.book.half(order.side).reduce(order, size)
-        charged = fee(price * size, self._rules, is_taker=is_taker)
+        charged = fee(price * size, self.rules, is_taker=is_taker)
         profit = account.trade(listing, change, price)
         account.cash -= charged
         account.count_volume(price * size, self.now_ms, is_taker=is_taker)
@@ -402,9 +360,3 @@ class Desk:
 def _named(order: VenueOrder, entry: dict[str, object]) -> dict[str, object]:
     """Add the cloid to an entry of a reply, if one was sent."""
     return entry if order.cloid is None else {**entry, "cloid": order.cloid}
-
-
-def _pair(orders: list[VenueOrder]) -> None:
-    """Let the fill of one cancel the others."""
-    for order in orders:
-        order.siblings = tuple(other for other in orders if other is not order)

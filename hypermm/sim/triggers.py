@@ -5,6 +5,7 @@ lost the rest to its margin; it ends with a parent that ends otherwise. The fill
 cancels the other. What is for the whole position ends with the position.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hypermm.sim import checks
@@ -12,9 +13,10 @@ from hypermm.sim.accounts import Account
 from hypermm.sim.listing import Listing
 from hypermm.sim.orders import NO_HASH, VenueOrder
 from hypermm.sim.rules import TRIGGER_SLIPPAGE_PERCENT
+from hypermm.sim.tickets import Ticket
 
 if TYPE_CHECKING:
-    from hypermm.sim.desk import Desk
+    from hypermm.sim.desk import Desk, Status
 
 LIVE = ("open", "triggered")
 
@@ -31,6 +33,46 @@ class Triggers:
     def __init__(self, desk: "Desk") -> None:
         self._desk = desk
         self._waiting: dict[int, VenueOrder] = {}  # for their trigger, by oid
+
+    # Placing
+
+    def place_family(self, account: Account, tickets: Sequence[Ticket]) -> list["Status"]:
+        """Place a parent and its children; return their entries in the reply."""
+        desk = self._desk
+        parent = desk.new(account, tickets[0])
+        if parent is None:
+            return [desk.cloid_live] * len(tickets)
+        statuses: list[Status] = []
+        children = []
+        for ticket in tickets[1:]:
+            child = desk.new(account, ticket)
+            if child is None:
+                statuses.append(desk.cloid_live)
+                continue
+            refusal = checks.waiting_refusal(child, parent.price, desk.rules)
+            if refusal is not None:
+                statuses.append(desk.refuse(child, refusal))
+                continue
+            statuses.append("waitingForFill")
+            children.append(child)
+            desk.tell(child)
+        parent.children = tuple(children)
+        _pair(children)
+        first = desk.start(parent)
+        then: Status = "waitingForFill"
+        if isinstance(first, dict) and "error" in first:
+            then = first
+        elif parent.status == "filled":
+            then = "waitingForTrigger"
+        return [first, *(then if status == "waitingForFill" else status for status in statuses)]
+
+    def place_for_position(self, account: Account, tickets: Sequence[Ticket]) -> list["Status"]:
+        """Place take-profit and stop of a whole position; return their entries in the reply."""
+        desk = self._desk
+        orders = [desk.new(account, ticket) for ticket in tickets]
+        statuses = [desk.cloid_live if x is None else desk.start(x) for x in orders]
+        _pair([order for order in orders if order is not None and order.is_open])
+        return statuses
 
     def wait(self, order: VenueOrder) -> None:
         """Let an order wait for its trigger."""
@@ -100,3 +142,9 @@ class Triggers:
                 and checks.closable(account, listing, order.side) == 0
             ):
                 self._desk.cancel(order, "reduceOnlyCanceled")
+
+
+def _pair(orders: list[VenueOrder]) -> None:
+    """Let the fill of one cancel the others."""
+    for order in orders:
+        order.siblings = tuple(other for other in orders if other is not order)
