@@ -29,9 +29,9 @@ MAPS = {"mids", "allMids"}
 CONTROL = {"error", "pong", "subscriptionResponse"}
 CHANGED = re.compile("cut|only|selected|normalised|masked|shortened|of nineteen|first three")
 OLD = re.compile("2023|2024")
-# What nobody here has anything of: payments of funding, a fee schedule, spot, vaults.
+# What nobody here has anything of: payments of funding, spot, vaults.
 NOTHING = {
-    "fundingHistory", "spotClearinghouseState", "spotState", "userFees", "userFundings",
+    "fundingHistory", "spotClearinghouseState", "spotState", "userFundings",
     "userVaultEquities",
 }  # fmt: skip
 

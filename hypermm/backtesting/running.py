@@ -328,7 +328,8 @@ def _rules(queue_model: str, queue_exponent: float, fees_bps: tuple[float, float
         )
     if not 0.0 < queue_exponent <= 100.0:
         raise ConfigError(f"queue exponent {queue_exponent} is outside: above 0 to 100")
-    base = Rules(queue_model=queue_model, queue_exponent=queue_exponent)
+    # One market's volume says nothing of the exchange's tiers, and the result names one fee.
+    base = Rules(queue_model=queue_model, queue_exponent=queue_exponent, has_fee_tiers=False)
     if fees_bps is None:
         return base
     if not all(0.0 <= fee <= 100.0 for fee in fees_bps):

@@ -11,6 +11,7 @@ from hypermm.sim import (
     about_twaps,
     account_shapes,
     ask,
+    fees,
     rules,
     shapes,
 )
@@ -78,8 +79,8 @@ def user_fees(venue: "Exchange", request: Request) -> Any:
     account = ask.account(venue, request)
     days = account.day_volume if account else {}
     today = venue.now_ms // rules.DAY_MS
-    traded = _traded(venue)
-    rates = {"cross": "0.00045", "add": "0.00015", "spotCross": "0.0007", "spotAdd": "0.0004"}
+    traded = venue.traded_by_day()
+    own = (account.rates if account else None) or fees.base(venue.rules)
     none = {"bpsOfMaxSupply": "0.0", "discount": "0.0"}
     return {
         "dailyUserVlm": [
@@ -91,16 +92,11 @@ def user_fees(venue: "Exchange", request: Request) -> Any:
             }
             for day in range(today - FEE_DAYS + 1, today + 1)
         ],
-        "feeSchedule": {
-            **rates,
-            "tiers": {"vip": [], "mm": []},
-            "referralDiscount": "0.04",
-            "stakingDiscountTiers": [none],
-        },
-        "userCrossRate": rates["cross"],
-        "userAddRate": rates["add"],
-        "userSpotCrossRate": rates["spotCross"],
-        "userSpotAddRate": rates["spotAdd"],
+        "feeSchedule": _fee_schedule(venue),
+        "userCrossRate": _rate_text(own.cross),
+        "userAddRate": _rate_text(own.add),
+        "userSpotCrossRate": _rate_text(own.spot_cross),
+        "userSpotAddRate": _rate_text(own.spot_add),
         "activeReferralDiscount": "0.0",
         "trial": None,
         "feeTrialEscrow": "0.0",
@@ -110,16 +106,36 @@ def user_fees(venue: "Exchange", request: Request) -> Any:
     }
 
 
-def _traded(venue: "Exchange") -> dict[int, int]:
-    """Return what the whole venue traded, micro-USD by UTC day."""
-    total: dict[int, int] = {}
-    for listing in venue.listings.values():
-        before = 0
-        for candle in listing.candles:
-            day = candle.start_ms // rules.DAY_MS
-            total[day] = total.get(day, 0) + candle.notional - before
-            before = candle.notional
-    return total
+def _fee_schedule(venue: "Exchange") -> dict[str, Any]:
+    """Return all rates; there is no staking here, so that nobody has its discounts."""
+    has_tiers = venue.rules.has_fee_tiers
+    vip = [
+        {"ntlCutoff": f"{volume}.0", **_rates_shape(rates)}
+        for volume, rates in (fees.TIERS if has_tiers else ())
+    ]
+    makers = [
+        {"makerFractionCutoff": _rate_text(share), "add": _rate_text(rebate)}
+        for share, rebate in (fees.REBATES if has_tiers else ())
+    ]
+    return {
+        **_rates_shape(fees.base(venue.rules)),
+        "tiers": {"vip": vip, "mm": makers},
+        "referralDiscount": "0.04",
+        "stakingDiscountTiers": [{"bpsOfMaxSupply": "0.0", "discount": "0.0"}],
+    }
+
+
+def _rates_shape(rates: fees.Rates) -> dict[str, str]:
+    return {
+        "cross": _rate_text(rates.cross),
+        "add": _rate_text(rates.add),
+        "spotCross": _rate_text(rates.spot_cross),
+        "spotAdd": _rate_text(rates.spot_add),
+    }
+
+
+def _rate_text(per_million: int) -> str:
+    return shapes.decimal_text(per_million, 6)
 
 
 def _date(day: int) -> str:

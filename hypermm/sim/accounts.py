@@ -12,6 +12,7 @@ from attrs import define, field
 
 from hypermm.messages import Side
 from hypermm.sim import rules
+from hypermm.sim.fees import Rates
 from hypermm.sim.nonces import NonceWindow
 from hypermm.sim.orders import UserFill, VenueOrder
 from hypermm.sim.samples import Sample, Samples
@@ -120,6 +121,7 @@ class Account:
     agents: dict[str, Agent] = field(factory=dict)  # by name
     day_volume: dict[int, list[int]] = field(factory=dict)  # UTC day -> [taker, maker]
     samples: Samples = field(factory=Samples)
+    rates: Rates | None = None  # of its fees today; None: the base
     requests: int = 0
     over_budget_ms: int = 0  # when the last request beyond the budget was let through
     scheduled_cancel_ms: int | None = None

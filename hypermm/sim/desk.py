@@ -5,12 +5,12 @@ neither requests nor blocks: `now_ms`, the block's time, is set by whoever runs 
 """
 
 from hypermm.messages import Side
-from hypermm.sim import checks, refusals
+from hypermm.sim import checks, fees, refusals
 from hypermm.sim.accounts import Account
 from hypermm.sim.listing import Listing
 from hypermm.sim.orders import OUTSIDE, Ids, OrderUpdate, Trade, UserFill, UserNews, VenueOrder
 from hypermm.sim.refusals import Refusal
-from hypermm.sim.rules import Rules, fee
+from hypermm.sim.rules import Rules
 from hypermm.sim.shapes import price_text, size_text
 from hypermm.sim.tickets import MARKET_TIFS, Ticket
 from hypermm.sim.triggers import Triggers
@@ -326,7 +326,8 @@ class Desk:
         else:
             account.reserve(order, -size)
             listing.book.half(order.side).reduce(order, size)
-        charged = fee(price * size, self.rules, is_taker=is_taker)
+        rates = account.rates or fees.base(self.rules)
+        charged = fees.fee(price * size, rates, is_taker=is_taker)
         profit = account.trade(listing, change, price)
         account.cash -= charged
         account.count_volume(price * size, self.now_ms, is_taker=is_taker)

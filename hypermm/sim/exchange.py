@@ -26,7 +26,7 @@ from hypermm.hyperliquid.actions import (
 )
 from hypermm.instrument import Instrument
 from hypermm.messages import Side
-from hypermm.sim import about_spot, api, refusals, rules
+from hypermm.sim import about_spot, api, fees, refusals, rules
 from hypermm.sim.accounts import NEVER_MS, Account, Accounts, Agent
 from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
@@ -34,7 +34,7 @@ from hypermm.sim.listing import SPOT_ASSET, Listing, RowValues
 from hypermm.sim.market import Market, SilentMarket
 from hypermm.sim.orders import Ids, Trade, UserNews
 from hypermm.sim.refusals import ActionRefusedError
-from hypermm.sim.rules import Rules
+from hypermm.sim.rules import DAY_MS, Rules
 from hypermm.sim.samples import MINUTE_MS
 
 NS_PER_MS = 1_000_000
@@ -122,6 +122,7 @@ class Exchange:
         self._clerk = Clerk(self.accounts, self.listings, pair, self.desk, self.rules)
         self._queue: list[_Submission] = []
         self._tickets = 0
+        self._day = start_ms // DAY_MS
         self._sample_ms = start_ms  # when accounts are next noted for `portfolio`
         self.desk.now_ms = start_ms
         for listing in self.listings.values():  # so that margin has a mark from the first order on
@@ -245,11 +246,31 @@ class Exchange:
             if listing.new_trades:
                 trades[listing.coin] = tuple(listing.new_trades)
                 listing.new_trades.clear()
+        if time_ms // DAY_MS != self._day:
+            self._day = time_ms // DAY_MS
+            self._set_fees()
         if time_ms >= self._sample_ms:
             self._sample_ms = time_ms + MINUTE_MS
             for account in self.accounts.by_address.values():
                 account.samples.add(account.sample(time_ms))
         return Block(time_ms, tuple(replies), self.desk.news, rows, trades)
+
+    def traded_by_day(self) -> dict[int, int]:
+        """Return what the whole venue traded, micro-USD by UTC day."""
+        total: dict[int, int] = {}
+        for listing in self.listings.values():
+            before = 0
+            for candle in listing.candles:
+                day = candle.start_ms // DAY_MS
+                total[day] = total.get(day, 0) + candle.notional - before
+                before = candle.notional
+        return total
+
+    def _set_fees(self) -> None:
+        """Set what each account pays today by what it traded before."""
+        total = self.traded_by_day()
+        for account in self.accounts.by_address.values():
+            account.rates = fees.rates(account.day_volume, total, self._day, self.rules)
 
     def _admit(self, submission: _Submission) -> Account:
         """Decide who acts and spend the nonce, before any business check."""

@@ -80,6 +80,8 @@ class Rules:
         Of the power models.
     maker_fee_per_million, taker_fee_per_million : int
         Fees of the base tier, in millionths of the notional.
+    has_fee_tiers : bool
+        Whether fees fall with an account's volume, and makers of a large share get a rebate.
     greeting : str
         What a socket hears first; the exchange once said `Websocket connection established.`
     price_band_percent : int
@@ -125,6 +127,7 @@ class Rules:
     queue_exponent: float = 3.0
     maker_fee_per_million: int = MAKER_FEE_PER_MILLION
     taker_fee_per_million: int = TAKER_FEE_PER_MILLION
+    has_fee_tiers: bool = True
     greeting: str = ""
     price_band_percent: Literal[95, 80] = 95
     is_band_around_oracle: bool = False
@@ -167,9 +170,3 @@ def order_value_max(max_leverage: int, *, is_market: bool) -> int:
 def open_orders_max(volume: int) -> int:
     """Return how many orders an account of this lifetime volume (micro-USD) may have open."""
     return min(OPEN_ORDERS + volume // VOLUME_PER_OPEN_ORDER, OPEN_ORDERS_MAX)
-
-
-def fee(notional: int, rules: Rules, *, is_taker: bool) -> int:
-    """Return the fee of a fill in micro-USD, cut off below, as the exchange does."""
-    rate = rules.taker_fee_per_million if is_taker else rules.maker_fee_per_million
-    return notional * rate // MILLION
