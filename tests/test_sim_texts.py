@@ -7,8 +7,8 @@ that must be left (None: no record, as the exchange says of what follows from th
 import pytest
 
 from hypermm.sim.rules import Rules
-from tests.scripted_market import ALICE, START_MS
-from tests.sim_desk import Venue, wire
+from tests.scripted_market import ALICE, START_MS, ScriptedMarket, instrument
+from tests.sim_desk import ASKS, BIDS, Venue, wire
 from tests.test_sim_triggers import trigger
 
 USD = 1_000_000
@@ -236,13 +236,36 @@ def test_one_static_error_stands_for_the_whole_batch():
     assert venue.info("historicalOrders", ALICE) == []
 
 
-def test_the_largest_value_depends_on_leverage_and_kind():
+@pytest.mark.parametrize(
+    ("leverage", "millions"), [(50, 30), (25, 30), (24, 5), (20, 5), (19, 2), (10, 2), (9, 0.5)]
+)
+def test_the_largest_value_depends_on_leverage_and_kind(leverage, millions):
     """A limit order may be worth ten times a market order."""
-    venue = Venue(usdc=1_000_000)
+    market = ScriptedMarket(instrument(max_leverage=leverage))
+    market.book(0, BIDS, ASKS)
+    venue = Venue(market=market)
 
-    (limit,) = venue.place(ALICE, wire("B", "1999", "15100"))
+    def place(dollars, *tif):
+        (status,) = venue.place(ALICE, wire("B", "2000", f"{dollars / 2000:g}", *tif))
+        return status["error"].split(" asset=")[0]
 
-    assert limit == {"error": "Insufficient margin to place order. asset=0"}
+    most = int(millions * 1e6)
+    assert place(most + 2_000, "Ioc") == f"Order value too large. Max is ${most}."
+    assert place(10 * most + 2_000) == f"Order value too large. Max is ${10 * most}."
+    assert place(10 * most) == place(most, "Ioc") == "Insufficient margin to place order."
+
+
+def test_at_the_cap_orders_beyond_the_oracle_are_cancelled():
+    venue = Venue()
+    venue.place(ALICE, wire("B", "2000", "1"), wire("B", "1900", "1"), wire("A", "2005", "1"))
+    at_cap(venue)
+    venue.exchange.listings[0].oracle_price = 195_000.0
+
+    venue.step()
+
+    assert venue.updates(ALICE) == [("openInterestCapCanceled", "1.0")]
+    prices = {order["limitPx"] for order in venue.info("openOrders", ALICE)}
+    assert prices == {"1900.0", "2005.0"}
 
 
 def test_a_halted_market_lets_orders_be_cancelled():

@@ -171,6 +171,16 @@ class Desk:
             self.news_of(order.account).cancels.append(order)
         self.note(order, status)
 
+    def enforce_cap(self, listing: Listing) -> None:
+        """Cancel what rests beyond the oracle in a market whose open interest is at its cap."""
+        if not listing.is_at_cap:
+            return
+        for half in (listing.book.bids, listing.book.asks):
+            for order in list(half.orders.values()):
+                is_beyond = (order.price - listing.oracle_price) * order.side > 0
+                if is_beyond and not order.is_reduce_only:
+                    self.cancel(order, "openInterestCapCanceled")
+
     def _trim_reduce_only(self, account: Account, listing: Listing) -> None:
         """Cancel resting reduce-only orders, older first, that exceed the position together."""
         self.triggers.follow_position(account, listing)

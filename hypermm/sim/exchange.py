@@ -232,6 +232,7 @@ class Exchange:
             self._execute(waiting, replies)
         for listing in self.listings.values():
             self._play(listing)
+            self.desk.enforce_cap(listing)
         self.desk.triggers.fire()
         self.desk.twaps.fire()
         classes[2].sort(key=lambda waiting: -_priority_fee(waiting[0].action))

@@ -133,11 +133,12 @@ class Triggers:
 
     def follow_position(self, account: Account, listing: Listing) -> None:
         """End what protects a position that is no more."""
-        for order in [x for x in account.orders.values() if x.is_position_tpsl]:
+        for order in list(self._waiting.values()):
             is_firing = any(other.status == "triggered" for other in order.siblings)
             if (
-                order.is_open
+                order.is_position_tpsl
                 and not is_firing
+                and order.account is account
                 and order.listing is listing
                 and checks.closable(account, listing, order.side) == 0
             ):
