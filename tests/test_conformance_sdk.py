@@ -108,6 +108,29 @@ def test_an_order_is_cancelled_by_cloid(info, exchange):
     assert only_status(exchange.cancel_by_cloid("ETH", cloid)) == "success"
 
 
+def test_a_parent_brings_its_take_profit_and_stop(info, exchange):
+    """The SDK's own grouping; all go with the parent."""
+
+    def child(price, kind):
+        order_type = {"trigger": {"isMarket": True, "triggerPx": price, "tpsl": kind}}
+        return {"coin": "ETH", "is_buy": False, "sz": 0.05, "limit_px": price,
+                "order_type": order_type, "reduce_only": True}  # fmt: skip
+
+    parent = {"coin": "ETH", "is_buy": True, "sz": 0.05, "limit_px": 1900.0,
+              "order_type": {"limit": {"tif": "Gtc"}}, "reduce_only": False}  # fmt: skip
+
+    orders = [parent, child(2100.0, "tp"), child(1800.0, "sl")]
+    reply = exchange.bulk_orders(orders, grouping="normalTpsl")
+
+    first, *others = reply["response"]["data"]["statuses"]
+    assert others == ["waitingForFill"] * 2
+    shown = {order["orderType"] for order in info.frontend_open_orders(WALLET.address)}
+    assert shown == {"Limit", "Take Profit Market", "Stop Market"}
+    cancelled = only_status(exchange.cancel("ETH", first["resting"]["oid"]))
+    assert cancelled == "success"
+    assert info.frontend_open_orders(WALLET.address) == []
+
+
 def test_refusals_carry_the_exchange_s_texts(exchange):
     post_only = {"limit": {"tif": "Alo"}}
     cases = [
