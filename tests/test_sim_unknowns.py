@@ -20,7 +20,9 @@ def test_every_rule_has_its_line_in_the_reference():
     pages = "".join(page.read_text() for page in DOCS.glob("exchange-*.md"))
 
     for field in attrs.fields(Rules):
-        assert f"`{field.name}`" in pages, field.name
+        assert f"`{field.name}`" in pages, (
+            f"{field.name}: give it a line in the tables of docs/reference/exchange-*.md"
+        )
 
 
 @pytest.mark.parametrize(
