@@ -25,13 +25,14 @@ def wire(side, price, size, tif="Alo", *, reduce_only=False, cloid=None, asset=0
 class Venue:
     """Submits as JSON says, makes one block, hands back what came of it."""
 
-    def __init__(self, *, usdc=10_000, market=None, markets=None, **options):
+    def __init__(self, *, usdc=10_000, market=None, markets=None, funds_dexs=True, **options):
         self.market = market or ScriptedMarket()
         if not market and not markets:
             self.market.book(0, BIDS, ASKS)
         self.exchange = Exchange(markets or [self.market], start_ms=START_MS, **options)
         for user in (ALICE, BOB):
-            self.exchange.fund(user, usdc)
+            for dex in self.exchange.dexs if funds_dexs else ("",):
+                self.exchange.fund(user, usdc, dex)
         self.nonce = START_MS
         self.block = None
         self.step()

@@ -382,7 +382,7 @@ def test_isolated_margin_can_be_taken_back_while_the_cross_balance_is_short():
     venue.act(ALICE, {"type": "updateLeverage", "asset": 0, "isCross": False, "leverage": 10})
     venue.place(ALICE, wire("B", "2001", "1", "Ioc"))
     venue.act(ALICE, {**margin, "ntli": 50_000_000})
-    venue.exchange.accounts.get(ALICE).cash = -100_000_000
+    venue.exchange.accounts.get(ALICE).pool().cash = -100_000_000
 
     assert venue.act(ALICE, {**margin, "ntli": -10_000_000})["status"] == "ok"
     assert venue.act(ALICE, {**margin, "ntli": 1})["response"] == (
@@ -971,4 +971,4 @@ def test_no_book_is_ever_crossed_whatever_happens():
         for account in venue.exchange.accounts.by_address.values():
             for side in Side:  # the running sums of the margin
                 resting = [o.remaining for o in account.orders.values() if o.side is side]
-                assert account.open_lots.get((0, side), 0) == sum(resting)
+                assert account.pool().open_lots.get((0, side), 0) == sum(resting)

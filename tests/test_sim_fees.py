@@ -55,10 +55,8 @@ def test_without_tiers_everybody_pays_the_base():
 
 def test_fees_and_rebates_are_cut_towards_zero():
     """Recorded: 109.9644 at 0.0432 % are 0.047504, not 0.047505."""
-    rates = fees.Rates(432, -10)
-
-    assert fees.fee(109_964_400, rates, is_taker=True) == 47_504
-    assert fees.fee(199_999, rates, is_taker=False) == -1
+    assert fees.charge(109_964_400, 450, is_referred=True).fee == 47_504
+    assert fees.charge(199_999, -10).fee == -1
 
 
 def test_a_day_s_end_changes_what_is_charged_and_shown():

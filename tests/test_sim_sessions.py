@@ -218,7 +218,7 @@ class Session:
         for side in Side:
             orders = [o for o in account.orders.values() if o.side is side and o.is_resting]
             held = sum(o.remaining for o in orders if not o.is_reduce_only)
-            assert account.open_lots.get((0, side), 0) == held
+            assert account.pool().open_lots.get((0, side), 0) == held
             reducing = [o.remaining for o in orders if o.is_reduce_only]
             if reducing and side * position >= 0:
                 raise AssertionError("a reduce-only order that would add")

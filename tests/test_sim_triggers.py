@@ -219,7 +219,7 @@ def test_a_parent_that_loses_its_rest_to_its_margin_places_its_children():
     venue = Venue(usdc=110)  # at 20 times: 2200 USD
     family(venue, price="1999", user=BOB)
     venue.trade("A", "1999", "2.5")
-    venue.exchange.accounts.get(BOB).cash -= 60_000_000
+    venue.exchange.accounts.get(BOB).pool().cash -= 60_000_000
 
     venue.trade("A", "1999", "2.5")
 

@@ -253,7 +253,7 @@ class Invariants:
         if world.adjustments or ledger.adjustments:
             self.counts["adopted"] += 1
             return
-        owned_usd = (world.account.cash + world.position * ledger.mark_price) / 1e6
+        owned_usd = (world.account.pool().cash + world.position * ledger.mark_price) / 1e6
         slack_usd = 1e-6 * (1 + len(world.account.fills))
         if abs(ledger.equity_usd - owned_usd) > slack_usd:
             self.fail(world, "I-12", f"equity {ledger.equity_usd} USD, in truth {owned_usd} USD")

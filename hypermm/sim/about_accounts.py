@@ -40,12 +40,8 @@ def state(venue: "Exchange", request: Request) -> dict[str, Any]:
 def ledger_updates(account: Account | None) -> list[dict[str, Any]]:
     """Return what moved the balance beside trading, oldest first."""
     return [
-        {
-            "time": time_ms,
-            "hash": action_hash,
-            "delta": {"type": "deposit", "usdc": shapes.usd_text(amount)},
-        }
-        for time_ms, action_hash, amount in (account.ledger if account else [])
+        {"time": update.time_ms, "hash": update.hash, "delta": update.delta}
+        for update in (account.ledger if account else [])
     ]
 
 

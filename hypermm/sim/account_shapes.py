@@ -6,7 +6,8 @@ from hypermm.sim.listing import Listing
 from hypermm.sim.shapes import Json, price_text, ratio_text, size_text, usd_text
 
 if TYPE_CHECKING:
-    from hypermm.sim.accounts import Account, Position
+    from hypermm.sim.accounts import Account
+    from hypermm.sim.pools import Pool, Position
 
 
 def leverage_shape(position: "Position") -> Json:
@@ -16,27 +17,24 @@ def leverage_shape(position: "Position") -> Json:
     return {"type": "isolated", "value": position.leverage, "rawUsd": usd_text(position.raw)}
 
 
-def _liquidation_text(account: "Account", position: "Position") -> str | None:
+def _liquidation_text(pool: "Pool", position: "Position") -> str | None:
     """Print the price that liquidates, None if no positive price does."""
     rule = position.listing.instrument
     side = 1 if position.size > 0 else -1
     if position.is_cross:
-        own = account.cross_value - sum(
-            p.maintenance_margin for p in account.positions.values() if p.is_cross
-        )
+        own = pool.cross_value - pool.maintenance_margin
     else:
         own = position.equity - position.maintenance_margin
-    rate = 1 / (2 * rule.max_leverage)
+    rate = 1 / (2 * position.listing.leverage_max(abs(position.value)))
     price = position.listing.mark_price - side * own / abs(position.size) / (1 - rate * side)
     return ratio_text(price / 10**rule.price_decimals) if price > 0 else None
 
 
-def position_shape(account: "Account", position: "Position") -> Json:
+def position_shape(pool: "Pool", position: "Position") -> Json:
     """Return one position as in `clearinghouseState`."""
     listing = position.listing
     entry = round(position.cost / position.size)
     margin_at_entry = abs(position.cost) / position.leverage
-    nothing = {"allTime": "0.0", "sinceOpen": "0.0", "sinceChange": "0.0"}
     return {
         "coin": listing.coin,
         "szi": size_text(listing, position.size),
@@ -45,10 +43,14 @@ def position_shape(account: "Account", position: "Position") -> Json:
         "positionValue": usd_text(abs(position.value)),
         "unrealizedPnl": usd_text(position.unrealized_pnl),
         "returnOnEquity": ratio_text(position.unrealized_pnl / margin_at_entry),
-        "liquidationPx": _liquidation_text(account, position),
+        "liquidationPx": _liquidation_text(pool, position),
         "marginUsed": usd_text(position.margin_used),
         "maxLeverage": listing.instrument.max_leverage,
-        "cumFunding": nothing,
+        "cumFunding": {
+            "allTime": usd_text(position.funding),
+            "sinceOpen": usd_text(position.funding_since_open),
+            "sinceChange": usd_text(position.funding_since_change),
+        },
     }
 
 
@@ -73,26 +75,27 @@ def state_shape(account: "Account | None", dex: str, time_ms: int) -> Json:
             "assetPositions": [],
             "time": time_ms,
         }
-    held = [p for p in account.positions.values() if p.size != 0]
+    pool = account.pool(dex)
+    held = [p for p in pool.positions.values() if p.size != 0]
     cross = [p for p in held if p.is_cross]
-    raw = account.cash + sum(p.raw for p in held if not p.is_cross)
+    raw = pool.cash + sum(p.raw for p in held if not p.is_cross)
     return {
         "marginSummary": _summary(
-            account.value,
+            pool.value,
             sum(abs(p.value) for p in held),
             raw,
             sum(p.margin_used for p in held),
         ),
         "crossMarginSummary": _summary(
-            account.cross_value,
+            pool.cross_value,
             sum(abs(p.value) for p in cross),
-            account.cash,
+            pool.cash,
             sum(p.margin_used for p in cross),
         ),
         "crossMaintenanceMarginUsed": usd_text(sum(p.maintenance_margin for p in cross)),
-        "withdrawable": usd_text(account.withdrawable),
+        "withdrawable": usd_text(pool.withdrawable),
         "assetPositions": [
-            {"type": "oneWay", "position": position_shape(account, p)}
+            {"type": "oneWay", "position": position_shape(pool, p)}
             for p in held
             if p.listing.instrument.dex == dex
         ],
@@ -103,7 +106,8 @@ def state_shape(account: "Account | None", dex: str, time_ms: int) -> Json:
 def asset_data_shape(account: "Account", listing: Listing) -> Json:
     """Return `activeAssetData`: what the account could trade in a market."""
     position = account.position(listing)
-    free = max(account.cross_value - account.margin_required(), 0)
+    pool = account.pool_of(listing)
+    free = max(pool.cross_value - pool.margin_required(), 0)
     mark = listing.mark_price
     freed = 2 * abs(position.value) // position.leverage  # closing, then opening the other way
     buy = free + (freed if position.size < 0 else 0)

@@ -1,20 +1,16 @@
-"""Accounts: cash, positions, margin, orders, agents. Money is whole micro-USD and is conserved.
-
-What an account owns is `cash` (its cross balance in USD after all it paid and got for positions),
-the raw balance of each isolated position, and its positions at the mark. A fill moves cash by
-price times size exactly; profit appears only through prices.
-"""
+"""Accounts: orders, agents, history, and a pool of collateral for each dex."""
 
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from hypermm.messages import Side
 from hypermm.sim import rules
 from hypermm.sim.fees import Rates
 from hypermm.sim.nonces import NonceWindow
 from hypermm.sim.orders import UserFill, VenueOrder
+from hypermm.sim.pools import Pool, Position
 from hypermm.sim.samples import Sample, Samples
 
 if TYPE_CHECKING:
@@ -40,66 +36,26 @@ class Agent:
         return self.valid_until_ms < NEVER_MS
 
 
-@define(eq=False)
-class Position:
-    """Holding in one market; sizes in lots, `cost` and `raw` in micro-USD."""
+@frozen
+class FundingPayment:
+    """What one position paid or got for an hour."""
 
-    listing: "Listing"
-    leverage: int
-    is_cross: bool
-    size: int = 0
-    cost: int = 0  # what the present size was bought for, negative for a short
-    raw: int = 0  # balance of an isolated position
+    time_ms: int
+    coin: str
+    amount: int  # micro-USD that came in; negative was paid
+    size_text: str
+    rate: int  # hourly, in 1e-12
+    hash: str
 
-    @property
-    def value(self) -> int:
-        """Size at the mark, signed."""
-        return self.size * self.listing.mark_price
 
-    @property
-    def unrealized_pnl(self) -> int:
-        """Gain of the present size at the mark."""
-        return self.value - self.cost
+@frozen
+class LedgerUpdate:
+    """Money that came or went beside trading; `delta` is what the feed says of it."""
 
-    @property
-    def equity(self) -> int:
-        """Own funds of an isolated position."""
-        return self.raw + self.value
-
-    @property
-    def maintenance_margin(self) -> int:
-        """Margin below which a position is liquidated: half the initial one at full leverage."""
-        return abs(self.value) // (2 * self.listing.instrument.max_leverage)
-
-    @property
-    def margin_used(self) -> int:
-        """Margin that the position holds."""
-        return abs(self.value) // self.leverage if self.is_cross else self.equity
-
-    def direction(self, change: int) -> str:
-        """Name a fill the way the exchange does, before it is applied."""
-        before, after = self.size, self.size + change
-        if before == 0 or (before > 0) == (change > 0):
-            return "Open Long" if change > 0 else "Open Short"
-        if after == 0 or (after > 0) == (before > 0):
-            return "Close Long" if before > 0 else "Close Short"
-        return "Long > Short" if before > 0 else "Short > Long"
-
-    def trade(self, change: int, price: int) -> int:
-        """Change the size at a price; return the profit that this realises."""
-        before, after = self.size, self.size + change
-        self.size = after
-        if before == 0 or (before > 0) == (change > 0):
-            self.cost += change * price
-            return 0
-        if after == 0 or (after > 0) == (before > 0):  # a part, or all, is closed
-            closed = abs(self.cost) * abs(change) // abs(before)
-            closed = closed if self.cost > 0 else -closed
-            self.cost -= closed
-            return -change * price - closed
-        profit = before * price - self.cost
-        self.cost = after * price
-        return profit
+    time_ms: int
+    hash: str
+    amount: int  # micro-USD that came in from outside the account; negative went out
+    delta: Mapping[str, object]
 
 
 @define(eq=False)
@@ -107,21 +63,28 @@ class Account:
     """One user."""
 
     address: str
-    cash: int = 0
+    pools: dict[str, Pool] = field(factory=dict)  # collateral by dex
+    spot_usdc: int = 0
+    abstraction: str = "disabled"
     volume: int = 0
-    positions: dict[int, Position] = field(factory=dict)
     orders: dict[int, VenueOrder] = field(factory=dict)  # open ones by oid, oldest first
     history: dict[int, VenueOrder] = field(factory=dict)  # all by oid, oldest first
     by_cloid: dict[str, VenueOrder] = field(factory=dict)  # the latest of each
-    open_lots: dict[tuple[int, Side], int] = field(factory=dict)  # that may add, by asset and side
     fills: deque[UserFill] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
     twap_fills: deque[UserFill] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
     twaps: deque["TwapRecord"] = field(factory=lambda: deque(maxlen=ORDERS_KEPT))
-    ledger: list[tuple[int, str, int]] = field(factory=list)  # time, hash, deposited micro-USD
+    ledger: list[LedgerUpdate] = field(factory=list)  # what moved money beside trading
+    fundings: deque[FundingPayment] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
     agents: dict[str, Agent] = field(factory=dict)  # by name
     day_volume: dict[int, list[int]] = field(factory=dict)  # UTC day -> [taker, maker]
     samples: Samples = field(factory=Samples)
     rates: Rates | None = None  # of its fees today; None: the base
+    master: "Account | None" = None  # of a sub-account
+    sub_accounts: dict[str, str] = field(factory=dict)  # name by address
+    referrer: str = ""  # address of who referred it
+    referral_code: str = ""
+    builder_fees: dict[str, int] = field(factory=dict)  # most, tenths of a bp, by builder
+    reserved_requests: int = 0
     requests: int = 0
     over_budget_ms: int = 0  # when the last request beyond the budget was let through
     scheduled_cancel_ms: int | None = None
@@ -165,8 +128,9 @@ class Account:
     def reserve(self, order: VenueOrder, lots: int) -> None:
         """Count lots of a resting order towards the margin, or with a minus no more."""
         if not order.is_reduce_only:
+            open_lots = self.pool_of(order.listing).open_lots
             key = order.listing.asset, order.side
-            self.open_lots[key] = self.open_lots.get(key, 0) + lots
+            open_lots[key] = open_lots.get(key, 0) + lots
 
     def reduce_only(self, asset: int) -> list[VenueOrder]:
         """Return the resting reduce-only orders of a market, oldest first."""
@@ -176,102 +140,38 @@ class Account:
             if order.is_reduce_only and order.is_resting and order.listing.asset == asset
         ]
 
-    # Positions and margin
+    # Collateral
+
+    def pool(self, dex: str = "") -> Pool:
+        """Return the collateral on a dex; an account that is unified has one for all."""
+        key = "" if self.is_unified else dex
+        found = self.pools.get(key)
+        if found is None:
+            found = self.pools[key] = Pool(key)
+        return found
+
+    def pool_of(self, listing: "Listing") -> Pool:
+        """Return the collateral that backs a market."""
+        return self.pool(listing.instrument.dex)
 
     def position(self, listing: "Listing") -> Position:
         """Return the position in a market, flat if there was none; it carries the leverage."""
-        found = self.positions.get(listing.asset)
-        if found is None:
-            rule = listing.instrument
-            leverage = min(rules.DEFAULT_LEVERAGE, rule.max_leverage)
-            found = Position(listing, leverage, is_cross=not rule.is_isolated_only)
-            self.positions[listing.asset] = found
-        return found
-
-    def trade(self, listing: "Listing", change: int, price: int) -> int:
-        """Apply a fill to position and balance; return the realised profit."""
-        position = self.position(listing)
-        before = position.size
-        if position.is_cross:
-            self.cash -= change * price
-            return position.trade(change, price)
-        position.raw -= change * price
-        equity = position.raw + position.size * price + change * price
-        profit = position.trade(change, price)
-        after = position.size
-        if after == 0:
-            self.cash += position.raw
-            position.raw = 0
-        elif before == 0 or (before > 0) != (after > 0):  # opened, perhaps through zero
-            margin = abs(after) * price // position.leverage
-            self.cash -= margin - equity
-            position.raw += margin - equity
-        elif abs(after) > abs(before):
-            margin = abs(change) * price // position.leverage
-            self.cash -= margin
-            position.raw += margin
-        else:
-            released = max(equity, 0) * abs(change) // abs(before)
-            self.cash += released
-            position.raw -= released
-        return profit
+        return self.pool_of(listing).position(listing)
 
     @property
-    def cross_value(self) -> int:
-        """Cash plus cross positions at the mark."""
-        return self.cash + sum(p.value for p in self.positions.values() if p.is_cross)
+    def is_unified(self) -> bool:
+        """Whether one balance backs the markets of all dexs."""
+        return self.abstraction in ("unifiedAccount", "portfolioMargin")
 
     @property
     def value(self) -> int:
-        """All that the account owns, at the mark."""
-        return self.cross_value + sum(p.equity for p in self.positions.values() if not p.is_cross)
-
-    def margin_required(self, extra: tuple["Listing", int] | None = None) -> int:
-        """Return the initial margin of cross positions and of all open orders.
-
-        Of a market counts the largest position that its open orders can lead to. `extra` is one
-        more order, its signed size.
-        """
-        extra_asset, change = -1, 0
-        if extra is not None:
-            self.position(extra[0])
-            extra_asset, change = extra[0].asset, extra[1]
-        required = 0
-        for asset, position in self.positions.items():
-            size, mark = position.size, position.listing.mark_price
-            bought = self.open_lots.get((asset, Side.BUY), 0)
-            sold = self.open_lots.get((asset, Side.SELL), 0)
-            if asset == extra_asset:
-                bought, sold = bought + max(change, 0), sold + max(-change, 0)
-            most = max(abs(size), abs(size + bought), abs(size - sold))
-            if not position.is_cross:  # its own margin left the cash already
-                most -= abs(size)
-            required += most * mark // position.leverage
-        return required
-
-    def can_place(self, listing: "Listing", change: int) -> bool:
-        """Whether the margin allows one more order; what does not raise the need always passes."""
-        after = self.margin_required((listing, change))
-        return after <= self.cross_value or after <= self.margin_required()
-
-    def can_hold(self, listing: "Listing", change: int) -> bool:
-        """Whether the margin allows a resting order to match."""
-        position = self.position(listing)
-        if abs(position.size + change) <= abs(position.size):
-            return True
-        need = sum(p.margin_used for p in self.positions.values() if p.is_cross)
-        return need + abs(change) * listing.mark_price // position.leverage <= self.cross_value
-
-    @property
-    def withdrawable(self) -> int:
-        """What may leave the account."""
-        notional = sum(abs(p.value) for p in self.positions.values() if p.is_cross)
-        return max(self.cross_value - max(self.margin_required(), notional // 10), 0)
+        """All that the account owns, at the marks."""
+        return sum(pool.value for pool in self.pools.values()) + self.spot_usdc
 
     @property
     def paid_in(self) -> int:
         """What came in beside trading."""
-        return sum(amount for _, _, amount in self.ledger)
+        return sum(update.amount for update in self.ledger)
 
     def sample(self, now_ms: int) -> Sample:
         """Return what the account is worth."""
@@ -282,7 +182,7 @@ class Account:
     @property
     def requests_cap(self) -> int:
         """Actions that the lifetime volume pays for."""
-        return rules.FREE_REQUESTS + self.volume // rules.USD
+        return rules.FREE_REQUESTS + self.reserved_requests + self.volume // rules.USD
 
     def count_volume(self, notional: int, now_ms: int, *, is_taker: bool) -> None:
         """Book traded volume."""

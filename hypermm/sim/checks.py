@@ -70,7 +70,7 @@ def refusal(
             return interest
         if _is_beyond_tier(order):
             return refusals.TIER
-        if not account.can_place(listing, order.remaining * side):
+        if not account.pool_of(listing).can_place(listing, order.remaining * side):
             return refusals.MARGIN
     return None if is_immediate else _count_refusal(order, rules)
 

@@ -7,6 +7,9 @@ neither requests nor blocks: `now_ms`, the block's time, is set by whoever runs 
 from hypermm.messages import Side
 from hypermm.sim import checks, fees, refusals
 from hypermm.sim.accounts import Account
+from hypermm.sim.bank import Bank
+from hypermm.sim.dexs import Dex
+from hypermm.sim.fees import Charge
 from hypermm.sim.listing import Listing
 from hypermm.sim.orders import OUTSIDE, Ids, OrderUpdate, Trade, UserFill, UserNews, VenueOrder
 from hypermm.sim.refusals import Refusal
@@ -27,6 +30,9 @@ class Desk:
         self.rules = rules
         self.triggers = Triggers(self)
         self.twaps = Twaps(self)
+        self.bank = Bank()
+        self.dexs: dict[str, Dex] = {"": Dex()}
+        self.exposed: dict[tuple[str, str], Account] = {}  # by address and dex: who holds positions
         self.is_post_only = False  # nothing that takes is let in, as after an upgrade
         self.now_ms = 0
         self.action_hash = ""
@@ -233,7 +239,7 @@ class Desk:
             size = min(size, checks.closable(account, listing, side))
             if size == 0:
                 self.cancel(maker, "reduceOnlyCanceled")
-        elif not account.can_hold(listing, size * side):
+        elif not account.pool_of(listing).can_hold(listing, size * side):
             self.cancel(maker, "marginCanceled")
             size = 0
         return size
@@ -310,6 +316,10 @@ class Desk:
         listing.print_trade(
             Trade(side, price, size, self.now_ms, tid, self.action_hash, buyer, seller)
         )
+        if taker is None:
+            self.bank.trade_outside(listing.asset, size * side, price)
+        if maker is None:
+            self.bank.trade_outside(listing.asset, -size * side, price)
         for order in (taker, maker):
             if order is not None:
                 self._book(order, price, size, tid, is_taker=order is taker)
@@ -336,10 +346,11 @@ class Desk:
         else:
             account.reserve(order, -size)
             listing.book.half(order.side).reduce(order, size)
-        rates = account.rates or fees.base(self.rules)
-        charged = fees.fee(price * size, rates, is_taker=is_taker)
-        profit = account.trade(listing, change, price)
-        account.cash -= charged
+        pool = account.pool_of(listing)
+        profit = pool.trade(listing, change, price)
+        charge = self._charge(order, price * size, is_taker=is_taker)
+        pool.cash -= charge.fee
+        self.exposed[account.address, pool.dex] = account
         account.count_volume(price * size, self.now_ms, is_taker=is_taker)
         fill = UserFill(
             listing,
@@ -354,9 +365,11 @@ class Desk:
             profit,
             self.action_hash,
             is_taker,
-            charged,
+            charge.fee,
             tid,
+            builder_fee=charge.builder,
             twap_id=order.twap.id if order.twap else None,
+            liquidation=order.liquidation,
         )
         news = self.news_of(account)
         if order.twap is not None:
@@ -366,6 +379,30 @@ class Desk:
             return
         account.fills.append(fill)
         news.fills.append(fill)
+
+    def _charge(self, order: VenueOrder, notional: int, *, is_taker: bool) -> Charge:
+        """Work out what a fill costs its owner, and credit those who get a part."""
+        if order.liquidation is not None:  # whoever is liquidated pays no fee for it
+            return Charge(0)
+        account = order.account.master or order.account
+        rates = account.rates or fees.base(self.rules)
+        dex = self.dexs[order.listing.instrument.dex]
+        found = fees.charge(
+            notional,
+            rates.cross if is_taker else rates.add,
+            dex.fees,
+            builder_tenths=order.builder.f if order.builder else 0,
+            is_referred=bool(account.referrer) and account.volume < fees.REFERRAL_VOLUME,
+        )
+        bank = self.bank
+        bank.fees += found.fee - found.builder - found.deployer - found.referrer
+        if order.builder and found.builder:
+            bank.share(order.builder.b, found.builder)
+        if found.deployer:
+            bank.share(dex.deployer, found.deployer)
+        if found.referrer:
+            bank.share(account.referrer, found.referrer)
+        return found
 
 
 def _named(order: VenueOrder, entry: dict[str, object]) -> dict[str, object]:

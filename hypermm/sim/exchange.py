@@ -27,15 +27,17 @@ from hypermm.hyperliquid.actions import (
 from hypermm.instrument import Instrument
 from hypermm.messages import Side
 from hypermm.sim import about_spot, api, fees, refusals, rules
-from hypermm.sim.accounts import NEVER_MS, Account, Accounts, Agent
+from hypermm.sim.accounts import NEVER_MS, Account, Accounts, Agent, LedgerUpdate
 from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
+from hypermm.sim.dexs import Dex
 from hypermm.sim.listing import SPOT_ASSET, Listing, RowValues
 from hypermm.sim.market import Market, SilentMarket
 from hypermm.sim.orders import Ids, Trade, UserNews
 from hypermm.sim.refusals import ActionRefusedError
 from hypermm.sim.rules import DAY_MS, Rules
 from hypermm.sim.samples import MINUTE_MS
+from hypermm.sim.shapes import usd_text
 
 NS_PER_MS = 1_000_000
 FIRST_BUILDER_ASSET = 110_000
@@ -94,6 +96,8 @@ class Exchange:
         Time from block to block; None for that of `rules`.
     rules : Rules
         Where this venue differs from the real one.
+    dexs : sequence of Dex
+        What builders' dexs charge and cap; one that only a market names charges as the exchange.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class Exchange:
         seed: int = 0,
         block_ms: int | None = None,
         rules: Rules | None = None,
+        dexs: Sequence[Dex] = (),
     ) -> None:
         self.rules = rules or Rules()
         self.block_ms = block_ms or self.rules.block_ms
@@ -112,7 +117,9 @@ class Exchange:
         self.accounts = Accounts()
         self._ids = Ids(seed)
         self.desk = Desk(self._ids, self.rules)
-        self.dexs: list[str] = [""]
+        self.bank = self.desk.bank
+        self.desk.dexs |= {dex.name: dex for dex in dexs}
+        self.dexs: list[str] = list(self.desk.dexs)
         self.listings: dict[int, Listing] = {}
         for market in markets:
             self._list(market)
@@ -134,10 +141,13 @@ class Exchange:
         dex = market.instrument.dex
         if dex not in self.dexs:
             self.dexs.append(dex)
+            self.desk.dexs[dex] = Dex(name=dex, full_name=dex)
         number = self.dexs.index(dex)
         first = FIRST_BUILDER_ASSET + ASSETS_PER_DEX * (number - 1) if number else 0
         asset = first + sum(x.instrument.dex == dex for x in self.listings.values())
         listing = Listing(market, asset, self.start_ms, self.rules)
+        cap_usd = self.desk.dexs[dex].interest_caps_usd.get(listing.coin, 0)
+        listing.open_interest_cap = cap_usd * rules.USD
         self.listings[asset] = listing
         for stamp, price, size, tid, _, _, side, _, _ in market.snapshot_trades.array.tolist():
             self.desk.now_ms = self.start_ms + min(stamp // NS_PER_MS, 0)
@@ -152,12 +162,14 @@ class Exchange:
 
     # Requests
 
-    def fund(self, address: str, usdc: float) -> None:
-        """Give an account money; one that is not known is opened."""
+    def fund(self, address: str, usdc: float, dex: str = "") -> None:
+        """Give an account money on a dex; one that is not known is opened."""
         amount = round(usdc * rules.USD)
         account = self.accounts.open(address)
-        account.cash += amount
-        account.ledger.append((self.now_ms, self._ids.hash(), amount))
+        account.pool(dex).cash += amount
+        self.bank.outside -= amount
+        delta = {"type": "deposit", "usdc": usd_text(amount)}
+        account.ledger.append(LedgerUpdate(self.now_ms, self._ids.hash(), amount, delta))
 
     def approve_agent(self, address: str, agent: str) -> None:
         """Let another key sign for a funded account, as its unnamed agent, without an end."""

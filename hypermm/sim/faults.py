@@ -138,7 +138,7 @@ class FaultWorld:
     @property
     def position(self) -> int:
         """The position in truth, lots."""
-        held = self.account.positions.get(INSTRUMENT.asset_id)
+        held = self.account.pool().positions.get(INSTRUMENT.asset_id)
         return 0 if held is None else held.size
 
     @property
@@ -201,7 +201,7 @@ class FaultWorld:
     def digest(self) -> str:
         """Return a hash over everything that every engine saw and did, and over the truth."""
         final = self._digest.copy()
-        final.update(f"{self.engine.digest()} {self.position} {self.account.cash}".encode())
+        final.update(f"{self.engine.digest()} {self.position} {self.account.pool().cash}".encode())
         return final.hexdigest()
 
     def _tick(self) -> None:

@@ -11,6 +11,11 @@ from attrs import evolve, frozen
 from hypermm.sim.rules import MILLION, USD, Rules
 
 DAYS = 14
+THOUSAND = 1_000
+REFERRAL_DISCOUNT_PERCENT = 4
+REFERRER_SHARE_PERCENT = 10
+REFERRAL_VOLUME = 25_000_000 * USD  # lifetime, up to which the discount holds
+BUILDER_TENTHS_OF_BP = 100_000  # of a notional
 
 
 @frozen
@@ -70,8 +75,70 @@ def rates(
     return found
 
 
-def fee(notional: int, rates: Rates, *, is_taker: bool) -> int:
-    """Return the fee of a fill in micro-USD, cut towards zero, as the exchange does."""
-    rate = rates.cross if is_taker else rates.add
-    cut = notional * abs(rate) // MILLION
-    return cut if rate >= 0 else -cut
+@frozen
+class DexFees:
+    """How a builder's dex scales fees: `scale` in thousandths, and whether it is in growth mode."""
+
+    scale: int = 0
+    has_growth_mode: bool = False
+
+    @property
+    def factor(self) -> tuple[int, int]:
+        """What a fee of the exchange is multiplied with, as numerator and denominator."""
+        scale = self.scale
+        top = THOUSAND + scale if scale < THOUSAND else 2 * scale
+        return top, THOUSAND * (10 if self.has_growth_mode else 1)
+
+    def deployer_part(self, fee: int) -> int:
+        """Return the deployer's part of a fee; he has none in a rebate."""
+        if fee <= 0:
+            return 0
+        scale = self.scale
+        return fee * scale // (THOUSAND + scale) if scale < THOUSAND else fee // 2
+
+
+PLAIN = DexFees()
+
+
+@frozen
+class Charge:
+    """A fee in micro-USD, and the parts in it of builder, deployer and referrer."""
+
+    fee: int
+    builder: int = 0
+    deployer: int = 0
+    referrer: int = 0
+
+
+def charge(
+    notional: int,
+    rate: int,
+    dex: DexFees = PLAIN,
+    *,
+    builder_tenths: int = 0,
+    is_referred: bool = False,
+) -> Charge:
+    """Return what a fill costs; a fraction of a micro-USD is cut towards zero, as recorded.
+
+    Parameters
+    ----------
+    notional : int
+        Price times size, micro-USD.
+    rate : int
+        Millionths of it; negative is a rebate, on which there is no discount.
+    dex : DexFees
+        Scale of the market's dex.
+    builder_tenths : int
+        The builder's fee on top, in tenths of a basis point.
+    is_referred : bool
+        Whether the referral discount holds, and a referrer gets his part.
+    """
+    top, below = dex.factor
+    has_discount = is_referred and rate > 0
+    percent = 100 - REFERRAL_DISCOUNT_PERCENT if has_discount else 100
+    cut = notional * abs(rate) * top * percent // (MILLION * below * 100)
+    plain = cut if rate >= 0 else -cut
+    builder = notional * builder_tenths // BUILDER_TENTHS_OF_BP
+    deployer = dex.deployer_part(plain)
+    referrer = (plain - deployer) * REFERRER_SHARE_PERCENT // 100 if has_discount else 0
+    return Charge(plain + builder, builder, deployer, referrer)

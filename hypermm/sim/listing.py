@@ -182,6 +182,19 @@ class Listing:
 
     # Limits
 
+    def maintenance_margin(self, value: int) -> int:
+        """Return the margin below which a position of this value is liquidated, micro-USD.
+
+        Each slice of the value between two bounds asks half its initial margin at the leverage of
+        its tier, which is the documented rate less deduction.
+        """
+        needed = 0
+        for i, (bound, most) in enumerate(self.tiers):
+            end = self.tiers[i + 1][0] if i + 1 < len(self.tiers) else value
+            if value > bound:
+                needed += (min(value, end) - bound) // (2 * most)
+        return needed
+
     def leverage_max(self, value: int) -> int:
         """Return the highest leverage of a position of this value, micro-USD."""
         return next(most for bound, most in reversed(self.tiers) if bound <= value)

@@ -9,7 +9,7 @@ from hypermm.hyperliquid.actions import Builder
 from hypermm.messages import Side
 
 if TYPE_CHECKING:
-    from hypermm.sim.accounts import Account
+    from hypermm.sim.accounts import Account, FundingPayment, LedgerUpdate
     from hypermm.sim.listing import Listing
     from hypermm.sim.twaps import Twap, TwapRecord
 
@@ -48,6 +48,15 @@ class Trigger(Threshold):
         return f"{kind} {'Market' if self.is_market else 'Limit'}"
 
 
+@frozen
+class Liquidation:
+    """What a fill says if it took part in somebody's liquidation."""
+
+    user: str
+    mark_price: int
+    method: str  # "market" or "backstop"
+
+
 @define(eq=False)
 class VenueOrder:
     """An order from its placement to its end, and after that for those who ask.
@@ -75,6 +84,7 @@ class VenueOrder:
     siblings: tuple["VenueOrder", ...] = ()  # those that its own fill cancels
     builder: Builder | None = None
     twap: "Twap | None" = None  # whose slice it is
+    liquidation: Liquidation | None = None  # that it carries out
 
     @property
     def is_open(self) -> bool:
@@ -126,15 +136,6 @@ class Trade:
 
 
 @frozen
-class Liquidation:
-    """What a fill says if it took part in somebody's liquidation."""
-
-    user: str
-    mark_price: int
-    method: str  # "market" or "backstop"
-
-
-@frozen
 class UserFill:
     """One fill as its owner sees it; money in micro-USD."""
 
@@ -166,6 +167,9 @@ class UserNews:
     cancels: list[VenueOrder] = field(factory=list)  # those that the user did not ask for
     twap_fills: list[UserFill] = field(factory=list)
     twaps: list["TwapRecord"] = field(factory=list)
+    fundings: list["FundingPayment"] = field(factory=list)
+    ledger: list["LedgerUpdate"] = field(factory=list)
+    liquidations: list[dict[str, object]] = field(factory=list)  # as `userEvents` tells them
 
 
 class Ids:

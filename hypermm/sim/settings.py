@@ -21,7 +21,8 @@ VALID_UNTIL = " valid_until "
 
 def update_leverage(account: Account, listing: Listing, action: UpdateLeverageAction) -> None:
     """Set leverage and margin mode of a market. Raises ActionRefusedError."""
-    rule, position = listing.instrument, account.position(listing)
+    rule, pool = listing.instrument, account.pool_of(listing)
+    position = pool.position(listing)
     if not 1 <= action.leverage <= rule.max_leverage:
         raise ActionRefusedError(refusals.LEVERAGE_VALUE)
     if action.isCross and rule.is_isolated_only:
@@ -29,11 +30,11 @@ def update_leverage(account: Account, listing: Listing, action: UpdateLeverageAc
     if position.size != 0 and position.is_cross != action.isCross:
         raise ActionRefusedError(refusals.LEVERAGE_TYPE)
     before = position.leverage, position.is_cross
-    required = account.margin_required()
+    required = pool.margin_required()
     position.leverage, position.is_cross = action.leverage, action.isCross
     if position.is_cross:
-        after = account.margin_required()
-        if after > required and after > account.cross_value:
+        after = pool.margin_required()
+        if after > required and after > pool.cross_value:
             position.leverage, position.is_cross = before
             raise ActionRefusedError(refusals.LEVERAGE_CROSS_MARGIN)
     elif abs(position.value) // action.leverage > max(position.equity, 0):
@@ -45,19 +46,20 @@ def update_isolated_margin(
     account: Account, listing: Listing, action: UpdateIsolatedMarginAction
 ) -> None:
     """Move money between the cross balance and an isolated position. Raises ActionRefusedError."""
-    position, amount = account.position(listing), action.ntli
+    pool, amount = account.pool_of(listing), action.ntli
+    position = pool.position(listing)
     if position.is_cross:
         raise ActionRefusedError(refusals.ISOLATED_CROSS)
     if position.size == 0:
         raise ActionRefusedError(refusals.ISOLATED_EMPTY)
     if amount == 0:
         raise ActionRefusedError(refusals.ISOLATED_ZERO)
-    if amount > max(account.cross_value - account.margin_required(), 0):
+    if amount > max(pool.cross_value - pool.margin_required(), 0):
         raise ActionRefusedError(refusals.ISOLATED_INCREASE)
     needed = max(abs(position.value) // position.leverage, abs(position.value) // 10)
     if amount < 0 and position.equity + amount < needed:
         raise ActionRefusedError(refusals.ISOLATED_REDUCE)
-    account.cash -= amount
+    pool.cash -= amount
     position.raw += amount
 
 

@@ -1,0 +1,39 @@
+"""Dexs of builders: who runs them, what they charge, what they cap."""
+
+from attrs import field, frozen
+
+from hypermm.sim.fees import PLAIN, DexFees
+
+NOBODY = "0x" + 40 * "0"
+
+
+@frozen(kw_only=True)
+class Dex:
+    """A perp dex; the exchange's own has the empty name.
+
+    Parameters
+    ----------
+    name, full_name : str
+        Short name (2 to 4 characters) and the one for people.
+    deployer : str
+        Address of who runs it; gets its part of fees.
+    fees : DexFees
+        Scale and growth mode.
+    interest_caps_usd : dict of str to int
+        Open-interest cap of single markets, by coin with the dex's prefix.
+    interest_cap_usd : int
+        Cap of the dex as a whole; 0: none.
+    transfer_usd_max : int
+        Most that may be moved onto it at once.
+    funding_multipliers : dict of str to str
+        By coin, where it is not 1.
+    """
+
+    name: str = ""
+    full_name: str = ""
+    deployer: str = NOBODY
+    fees: DexFees = PLAIN
+    interest_caps_usd: dict[str, int] = field(factory=dict)
+    interest_cap_usd: int = 0
+    transfer_usd_max: int = 1_000_000_000
+    funding_multipliers: dict[str, str] = field(factory=dict)
