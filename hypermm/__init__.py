@@ -174,6 +174,7 @@ _HOMES = {
     ),
     "_core.regression": ("FairPriceStream",),
     "_core.microprice": ("FlowImbalance",),
+    "_core.grid": ("GridReplay",),
     "_core.kalman": ("LevelStream",),
     "_core.queue": ("QueuePosition",),
     "_core.funding": (

@@ -28,6 +28,9 @@ from hypermm._core.glft import (
 from hypermm._core.glft_finite import (
     FiniteHorizon as FiniteHorizon,
 )
+from hypermm._core.grid import (
+    GridReplay as GridReplay,
+)
 from hypermm._core.hawkes_stream import (
     HawkesPairStream as HawkesPairStream,
 )
