@@ -126,6 +126,7 @@ class Runner:
         embedded: Embedded | None,
         say: Say,
         *,
+        maker_fee_bps: float,
         is_dry: bool = False,
     ) -> None:
         self._say = say
@@ -155,6 +156,7 @@ class Runner:
             account=account,
             session_start_secs=self._session_secs,
             day=kept_day.value,
+            maker_fee_bps=maker_fee_bps,
         )
         self._rehearsal = Rehearsal(self._cloids) if is_dry else None
         self._injected: list[PrivateEvent] = []
@@ -386,6 +388,7 @@ class Runner:
         self._state.write_view(
             view(
                 snapshot,
+                self._engine.explain(),
                 self._instrument,
                 pid=os.getpid(),
                 session_secs=self._session_secs,

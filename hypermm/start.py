@@ -295,7 +295,27 @@ async def _prepare(
     say = Say(config.logging.format)
     _introduce(say, client.url, embedded, instrument, account, balance.account_value_usd)
     signer = Signer(key, is_mainnet=is_mainnet(client.url))
-    return Runner(config, client, instrument, account, signer, state, embedded, say, is_dry=is_dry)
+    return Runner(
+        config,
+        client,
+        instrument,
+        account,
+        signer,
+        state,
+        embedded,
+        say,
+        maker_fee_bps=await _maker_fee_bps(client, account),
+        is_dry=is_dry,
+    )
+
+
+async def _maker_fee_bps(client: Client, account: str) -> float:
+    """Read what the account pays for a fill, discounts and rebates in it."""
+    fees = await ask(client, {"type": "userFees", "user": account})
+    try:
+        return float(fees["userAddRate"]) * 1e4
+    except (KeyError, TypeError, ValueError) as error:
+        raise WireError(f"the account's fees have another form: {error!r:.80}") from error
 
 
 def _introduce(

@@ -6,12 +6,18 @@ no key and decides nothing; `status` compares it with the exchange and `top` dra
 
 from typing import Any
 
-from hypermm.engine import Snapshot
+from hypermm.engine import Explanation, Snapshot
 from hypermm.instrument import Instrument
 
 
 def view(
-    snapshot: Snapshot, instrument: Instrument, *, pid: int, session_secs: int, wall_ms: int
+    snapshot: Snapshot,
+    explanation: Explanation,
+    instrument: Instrument,
+    *,
+    pid: int,
+    session_secs: int,
+    wall_ms: int,
 ) -> dict[str, Any]:
     """Return the picture of one moment.
 
@@ -19,6 +25,8 @@ def view(
     ----------
     snapshot : Snapshot
         The engine's.
+    explanation : Explanation
+        Of its last decision.
     instrument : Instrument
         The market.
     pid, session_secs, wall_ms : int
@@ -59,6 +67,7 @@ def view(
             "volume_ticks_needed": snapshot.warm_up.volume_ticks_needed,
             "secs_to_go": snapshot.warm_up.secs_to_go,
         },
+        "explanation": explanation.as_dict(instrument),
         "orders": [
             {
                 "cloid": f"{order.cloid:#034x}",

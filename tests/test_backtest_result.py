@@ -11,7 +11,7 @@ import pytest
 from hypermm import backtest
 from hypermm.backtesting.progress import Progress
 from hypermm.config import Config, load
-from hypermm.engine import Mode
+from hypermm.engine import Mode, Unquoted
 from hypermm.errors import ConfigError
 from hypermm.messages import Side
 from hypermm.recordings import open_recordings
@@ -68,7 +68,7 @@ def test_every_second_of_a_side_is_quoted_or_has_a_reason(result):
     for quoted in result.quoted.values():
         assert quoted.secs + sum(quoted.reasons.values()) == pytest.approx(result.virtual_secs)
         assert 0.0 < quoted.fraction < 1.0
-        assert "warming up" in quoted.reasons
+        assert Unquoted.WARMING.value in quoted.reasons
 
 
 def test_what_the_profit_rests_on_is_said_before_it(result):
@@ -179,7 +179,13 @@ def test_queue_models_and_their_exponent_decide_over_fills_near_the_touch(data_d
 
     runs = [
         backtest(
-            path, close, coin="BTC", duration_secs=900.0, queue_model=model, queue_exponent=exponent
+            path,
+            close,
+            coin="BTC",
+            duration_secs=900.0,
+            queue_model=model,
+            queue_exponent=exponent,
+            fees_bps=(0.0, 4.5),
         )
         for model, exponent in (("risk_averse", 3.0), ("power", 3.0), ("power", 0.5))
     ]

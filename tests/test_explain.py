@@ -10,7 +10,7 @@ from hypermm.engine import Mode, Unquoted
 from hypermm.messages import PlaceOrders
 from hypermm.quoting import Term
 from tests.random_states import check
-from tests.scenario import Scenario, placed, settings
+from tests.scenario import BTC, Scenario, placed, settings
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -120,6 +120,18 @@ def test_a_dict_of_it_holds_numbers_and_texts_only():
     """It is written as JSON for other processes."""
     world = Scenario().quote()
 
-    shown = json.loads(json.dumps(world.engine.explain().as_dict()))
+    shown = json.loads(json.dumps(world.engine.explain().as_dict(BTC)))
 
     assert shown["sides"][0]["levels"][0]["terms_bps"]["maker fee"] == -1.5
+
+
+def test_the_accounts_own_fee_is_in_the_quotes():
+    """It is read at the start; a rebate brings the quotes nearer."""
+    fees = (1.5, -0.5)
+
+    terms = [
+        Scenario(maker_fee_bps=fee).quote().engine.explain().sides[1].levels[0].terms
+        for fee in fees
+    ]
+
+    assert [one[Term.FEE] for one in terms] == [1.5, -0.5]

@@ -8,7 +8,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from hypermm.engine import Engine, Mode
+from hypermm.engine import Engine
 from hypermm.messages import (
     Action,
     ActionDenied,
@@ -52,17 +52,8 @@ SAMPLE_DTYPE: Final = np.dtype(
         ("equity_usd", float),
     ]
 )
-WAITING: Final = {
-    Mode.SYNCING: "orders and position not known yet",
-    Mode.WARMING: "warming up",
-    Mode.PULLED: "pulled: no fresh market data, or a cascade",
-    Mode.REDUCING: "only what reduces the position",
-    Mode.HALTED: "killed",
-    Mode.STOPPING: "stopping",
-    Mode.DONE: "ended",
-}
-AT_LIMIT: Final = "at the position limit"
-ON_ITS_WAY: Final = "being replaced: cancelled, filled, or on its way"
+# The engine believes that an order rests, and the venue has none: news of its end is under way.
+ON_ITS_WAY: Final = "just gone, and the news of it is on its way"
 
 
 @frozen
@@ -190,11 +181,8 @@ class Recorder:
             self.two_sided_ns += passed
 
     def _reason(self, side: Side) -> str:
-        mode = self.engine.mode
-        limit = self.engine.position_limit
-        if mode in (Mode.QUOTING, Mode.REDUCING) and limit and side * self.position >= 0.9 * limit:
-            return AT_LIMIT
-        return WAITING.get(mode, ON_ITS_WAY)
+        found = self.engine.unquoted(side)
+        return found.value if found is not None else ON_ITS_WAY
 
     def _look_at_orders(self, secs: float) -> None:
         bid = ask = 0

@@ -7,7 +7,7 @@ machine, whatever is shown while it runs or written afterwards.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -61,6 +61,7 @@ def backtest(
     funded_usd: float = 10_000.0,
     block_ms: int = 70,
     shows_progress: bool = False,
+    at_end: Callable[[Engine], None] | None = None,
 ) -> Result:
     """Trade a market in virtual time, from its start until it is over.
 
@@ -95,6 +96,8 @@ def backtest(
         Time from block to block.
     shows_progress : bool
         Show a line on stderr while it runs, if that is a terminal.
+    at_end : callable, optional
+        Called with the engine as the run leaves it.
 
     Returns
     -------
@@ -137,7 +140,13 @@ def backtest(
         seed=seed,
         outages=outages if keep_gaps else (),
     )
-    engine = Engine(settings, instrument, account=ACCOUNT, session_start_secs=start_ms // 1_000)
+    engine = Engine(
+        settings,
+        instrument,
+        account=ACCOUNT,
+        session_start_secs=start_ms // 1_000,
+        maker_fee_bps=rules.maker_fee_per_million / PER_MILLION_IN_BPS,
+    )
     length_secs = _length_secs(recording, duration_secs)
     sample_ns = max(int(length_secs / SAMPLES_MAX * NS_PER_SEC), NS_PER_SEC)
     recorder = Recorder(link, engine, sample_ns=sample_ns)
@@ -160,6 +169,8 @@ def backtest(
     pnl_usd = recorder.equity_usd - funded_usd
     since_ns = link.now_ns - int((recorder.two_sided_secs or 0.0) * NS_PER_SEC)
     snapshot = engine.snapshot()
+    if at_end is not None:
+        at_end(engine)
     return Result(
         digest=engine.digest(),
         seed=seed,

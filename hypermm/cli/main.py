@@ -18,6 +18,7 @@ from hypermm.cli import (
     clear_kill,
     completion,
     exchange,
+    explain,
     generate_config,
     list_dexs,
     logs,
@@ -40,6 +41,7 @@ from hypermm.errors import (
 WITH_SETTINGS: dict[str, ModuleType] = {
     "run": run,
     "backtest": backtest,
+    "explain": explain,
     "generate-config": generate_config,
     "validate-config": validate_config,
     "status": status,

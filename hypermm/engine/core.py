@@ -49,6 +49,8 @@ class Engine(Explained):
         A kill that stands: the engine only cancels and ends.
     instance : str
         Name of this market maker on the account.
+    maker_fee_bps : float
+        What the account pays for a fill; a rebate is negative.
     """
 
     def step(self, batch: Batch, now_ns: int) -> tuple[Action, ...]:

@@ -6,10 +6,11 @@ Terms are computed when somebody asks, from what the last decision saw; a decisi
 from enum import Enum
 from typing import Any
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from hypermm.engine.facts import BUDGET_EMPTY_FRACTION, Facts
 from hypermm.engine.modes import Mode
+from hypermm.instrument import Instrument
 from hypermm.messages import Side
 from hypermm.orders import OwnOrder
 from hypermm.orders.states import OrderState
@@ -91,34 +92,39 @@ class Explanation:
     caution: Caution
     sides: tuple[SideView, SideView]  # bids, asks
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as numbers and texts, for JSON."""
+    def as_dict(self, instrument: Instrument) -> dict[str, Any]:
+        """Return it as numbers and texts, for JSON; what is not known is None."""
+        unit = instrument.price_unit_usd
         return {
             "exch_ns": self.exch_ns,
             "mode": self.mode.value,
-            "mid": self.mid,
-            "fair_price": self.fair_price,
-            "position": self.position,
-            "gamma_multiplier": self.caution.multiplier,
+            "mid": self.mid * unit if self.mid > 0.0 else None,
+            "fair_price": self.fair_price * unit if self.fair_price > 0.0 else None,
+            "position": instrument.print_size(self.position),
+            "caution": asdict(self.caution) | {"multiplier": self.caution.multiplier},
             "sides": [
                 {
                     "side": one.side.name.lower(),
                     "reason": one.reason.value if one.reason else None,
-                    "levels": [
-                        {
-                            "level": level.level,
-                            "price": level.price,
-                            "size": level.size,
-                            "live_price": level.live_price,
-                            "reason": level.reason.value if level.reason else None,
-                            "terms_bps": {term.value: bps for term, bps in level.terms.items()},
-                        }
-                        for level in one.levels
-                    ],
+                    "levels": [_level_dict(level, instrument) for level in one.levels],
                 }
                 for one in self.sides
             ],
         }
+
+
+def _level_dict(level: LevelView, instrument: Instrument) -> dict[str, Any]:
+    def printed(price: int) -> str | None:
+        return instrument.print_price(price) if price else None
+
+    return {
+        "level": level.level,
+        "price": printed(level.price),
+        "size": instrument.print_size(level.size) if level.size else None,
+        "live_price": printed(level.live_price),
+        "reason": level.reason.value if level.reason else None,
+        "terms_bps": {term.value: bps for term, bps in level.terms.items()},
+    }
 
 
 class Explained(Facts):
@@ -137,6 +143,10 @@ class Explained(Facts):
             caution=self._strategy.caution if self._strategy else Caution(),
             sides=(self._side(Side.BUY, live), self._side(Side.SELL, live)),
         )
+
+    def unquoted(self, side: Side) -> Unquoted | None:
+        """Return why no order of a side rests; None if one does, as far as the engine knows."""
+        return self._unquoted(side, [o for o in self._orders.live() if o.side is side])
 
     def _side(self, side: Side, live: tuple[OwnOrder, ...]) -> SideView:
         orders = [order for order in live if order.side is side]
