@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from hypermm.messages import AccountState, Fill
+from hypermm.messages import AccountState, Fill, FundingPaid
 
 MICRO_USD = 1_000_000
 DAY_NS = 86_400 * 10**9
@@ -60,7 +60,7 @@ class Adjustment:
 
 @frozen
 class LedgerFigures:
-    """What the ledger knows, frozen. Amounts in USD; P&L is after fees and before funding."""
+    """What the ledger knows, frozen. Amounts in USD; P&L is after fees and funding."""
 
     position: int
     mark_price: float
@@ -68,6 +68,7 @@ class LedgerFigures:
     realised_usd: float
     unrealised_usd: float
     fees_usd: float
+    funding_usd: float  # received less paid
     session_pnl_usd: float
     day_pnl_usd: float
     day_peak_usd: float
@@ -107,6 +108,8 @@ class Ledger:
         self._realised_micro = 0
         self._traded_micro = 0
         self._fees_usd = 0.0
+        self._funding_usd = 0.0
+        self._funding_ns = 0  # funding up to here is booked, or in the account that began
         self._session_pnl_usd = 0.0
         self._day_start_pnl_usd = 0.0  # session P&L when the day began
         self._day_start_price = 0.0  # mark when the day began within this session; 0: it did not
@@ -142,6 +145,7 @@ class Ledger:
         assert not self.has_begun, "the ledger has begun already"
         assert mark_price > 0.0, f"mark_price must be > 0: {mark_price}"
         self.has_begun = True
+        self._funding_ns = account.exch_ns
         self.utc_day = account.exch_ns // DAY_NS
         before = self._before
         adjustment = None
@@ -210,6 +214,15 @@ class Ledger:
             self._chain[fill.start_position] -= 1
             self._chain[fill.start_position + signed] += 1
             self._chain_ends.add(fill.start_position + signed)
+        self._value()
+        return True
+
+    def apply_funding(self, funding: FundingPaid) -> bool:
+        """Book an hour's funding. False if it is booked, or came before the account began."""
+        if not self.has_begun or funding.exch_ns <= self._funding_ns:
+            return False
+        self._funding_ns = funding.exch_ns
+        self._funding_usd += funding.amount_usd
         self._value()
         return True
 
@@ -305,6 +318,7 @@ class Ledger:
             realised_usd=self._realised_micro / MICRO_USD,
             unrealised_usd=self._unrealised_micro() / MICRO_USD,
             fees_usd=self._fees_usd,
+            funding_usd=self._funding_usd,
             session_pnl_usd=self._session_pnl_usd,
             day_pnl_usd=self.day_pnl_usd,
             day_peak_usd=self.day_peak_usd,
@@ -344,7 +358,7 @@ class Ledger:
         """Leave all P&L so far to the day, and start the session's figures at zero."""
         self._carried_usd += self._session_pnl_usd
         self._realised_micro = self._traded_micro = self.fills = 0
-        self._fees_usd = self._session_pnl_usd = 0.0
+        self._fees_usd = self._funding_usd = self._session_pnl_usd = 0.0
         self._open(self.position, self.mark_price, exch_ns)
 
     def _adopt(self, account: AccountState, price: float) -> Adjustment:
@@ -383,7 +397,7 @@ class Ledger:
 
     def _value(self) -> None:
         gross_micro = self._realised_micro + self._unrealised_micro()
-        self._session_pnl_usd = gross_micro / MICRO_USD - self._fees_usd
+        self._session_pnl_usd = gross_micro / MICRO_USD - self._fees_usd + self._funding_usd
         pnl = self._carried_usd + self._session_pnl_usd - self._day_start_pnl_usd
         self.day_pnl_usd = pnl
         if pnl > self.day_peak_usd:

@@ -276,6 +276,14 @@ class Fills:
 
 
 @frozen
+class FundingPaid:
+    """Funding of one hour of our position: received, or paid where negative."""
+
+    amount_usd: float
+    exch_ns: int
+
+
+@frozen
 class Connected:
     """Every subscription is acknowledged and has shown data."""
 
@@ -312,6 +320,7 @@ PrivateEvent = (
     | OrderState
     | AccountState
     | Fills
+    | FundingPaid
     | Connected
     | Disconnected
     | BudgetLevel

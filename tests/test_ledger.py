@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypermm.ledger import DAY_NS, SEEN_MAX, DayFigures, Ledger
-from hypermm.messages import AccountState, Fill, Side
+from hypermm.messages import AccountState, Fill, FundingPaid, Side
 from tests.scenario import MID, SEC, START_NS
 
 DAY = START_NS // DAY_NS
@@ -211,6 +211,31 @@ def test_fa06_three_adoptions_in_an_hour_are_too_many():
 
     assert ledger.adopts_too_often(now)
     assert not ledger.adopts_too_often(now + 3_600 * SEC)
+
+
+def test_fa05_funding_and_rebates_are_money_and_count_once():
+    """FA-05: P&L is after fees and funding; a rebate is a negative fee; the account's own first."""
+    ledger = begun(1_000)
+    hour = 3_600 * SEC
+    assert not ledger.apply_funding(FundingPaid(-9.0, START_NS))  # in the account's value already
+    ledger.apply(make_fill(3, size=100, fee_usd=-0.5))
+
+    assert ledger.apply_funding(FundingPaid(-2.0, START_NS + hour))
+    assert not ledger.apply_funding(FundingPaid(-2.0, START_NS + hour))
+    assert ledger.apply_funding(FundingPaid(0.75, START_NS + 2 * hour))
+
+    figures = ledger.figures()
+    assert (figures.fees_usd, figures.funding_usd) == (-0.5, -1.25)
+    gross = figures.realised_usd + figures.unrealised_usd
+    assert figures.session_pnl_usd == pytest.approx(gross + 0.5 - 1.25, abs=1e-9)
+    assert figures.day_pnl_usd == pytest.approx(figures.session_pnl_usd, abs=1e-9)
+
+
+def test_fa05_funding_before_the_account_is_known_is_in_it():
+    """FA-05: the snapshot of the stream is the past."""
+    ledger = Ledger()
+
+    assert not ledger.apply_funding(FundingPaid(-2.0, START_NS))
 
 
 def test_rk05_drawdown_is_measured_against_equity_and_peak():

@@ -43,6 +43,7 @@ from hypermm.messages import (
     Done,
     Fill,
     Fills,
+    FundingPaid,
     OpenOrders,
     Order,
     OrderState,
@@ -72,6 +73,7 @@ SUBSCRIPTIONS = {
     "activeAssetCtx": {"type": "activeAssetCtx", "coin": "BTC"},
     "orderUpdates": {"type": "orderUpdates", "user": ACCOUNT},
     "userFills": {"type": "userFills", "user": ACCOUNT},
+    "userFundings": {"type": "userFundings", "user": ACCOUNT},
 }
 DEFAULTS = {
     "l2Book": {"nSigFigs": None, "mantissa": None, "fast": False},
@@ -291,11 +293,12 @@ def test_md03_ready_only_when_all_is_acknowledged_and_seen(steps):
     """MD-03: in whatever order they come, the last missing piece makes it ready, once."""
     session = new_session()
     session.connected(0)
-    missing = {name for name in FIRST_DATA if name != "trades"} | {"orderUpdates ack", "trades any"}
+    missing = {name for name in FIRST_DATA if name != "trades"}
+    missing |= {"orderUpdates ack", "userFundings ack", "trades any"}
 
     for name, is_acknowledgement in steps:
         session.receive(acknowledgement(name) if is_acknowledgement else FIRST_DATA[name], 0)
-        missing.discard("orderUpdates ack" if name == "orderUpdates" else None)
+        missing.discard(f"{name} ack" if is_acknowledgement else None)
         missing.discard("trades any" if name == "trades" else None)
         if not is_acknowledgement:
             missing.discard(name)
@@ -303,6 +306,26 @@ def test_md03_ready_only_when_all_is_acknowledged_and_seen(steps):
         assert session.is_ready is (not missing)
 
     assert [e for e in session.take_batch().private if isinstance(e, Connected)] == [Connected()]
+
+
+def test_fa05_funding_of_our_market_is_told_and_of_others_is_not():
+    """FA-05: hourly amounts of the account, received or paid, oldest first."""
+    session = ready_session()
+    fundings = [
+        {"time": ms, "coin": coin, "usdc": usdc, "szi": "1.0", "fundingRate": "0.0000125"}
+        for ms, coin, usdc in ((7_200_000, "BTC", "-3.5"), (3_600_000, "BTC", "1.25"))
+    ]
+    fundings.append(dict(fundings[0], coin="ETH"))
+    data = {"user": ACCOUNT, "fundings": fundings, "isSnapshot": True}
+
+    session.receive(text({"channel": "userFundings", "data": data}), 0)
+    session.receive(text({"channel": "userFundings", "data": data | {"user": "0x" + "0" * 40}}), 0)
+
+    hour_ns = 3_600 * 10**9
+    assert session.take_batch().private == (
+        FundingPaid(1.25, hour_ns),
+        FundingPaid(-3.5, 2 * hour_ns),
+    )
 
 
 @pytest.mark.parametrize("lost", SUBSCRIPTIONS)

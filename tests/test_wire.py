@@ -75,7 +75,7 @@ def test_every_recorded_frame_decodes(data_dir):
 
     known = {name for name, data in channels.items() if not isinstance(data[0], payloads.Other)}
     assert known == {"activeAssetCtx", "error", "orderUpdates", "pong", "subscriptionResponse", *(
-        "userFills",
+        "userFills", "userFundings",
     )}  # fmt: skip
     assert {"l2Book", "bbo", "trades"} <= channels.keys()  # the scanner's
 

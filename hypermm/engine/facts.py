@@ -30,6 +30,7 @@ from hypermm.messages import (
     Disconnected,
     Fill,
     Fills,
+    FundingPaid,
     Level,
     Notice,
     OpenOrders,
@@ -288,6 +289,9 @@ class Facts:
                 self._apply_account(event)
             case Fills():
                 self._apply_fills(event)
+            case FundingPaid():
+                if self._ledger.apply_funding(event):
+                    self._voice.tell(Level.INFO, "Funding", amount_usd=round(event.amount_usd, 6))
             case Connected():
                 self._freshness.connected(now_ns)
                 recovery.connected(now_ns)

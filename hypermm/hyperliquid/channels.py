@@ -102,7 +102,7 @@ class Subscription:
 
 
 def subscriptions(coin: str, account: str) -> tuple[Subscription, ...]:
-    """Return everything that one engine listens to: five of the market, two of the account."""
+    """Return everything that one engine listens to: five of the market, three of the account."""
     return (
         Subscription("bbo", {"type": "bbo", "coin": coin}, True, True),
         Subscription("l2Book.fast", {"type": "l2Book", "coin": coin, "fast": True}, True, True),
@@ -111,6 +111,8 @@ def subscriptions(coin: str, account: str) -> tuple[Subscription, ...]:
         Subscription("activeAssetCtx", {"type": "activeAssetCtx", "coin": coin}, True, True),
         Subscription("orderUpdates", {"type": "orderUpdates", "user": account}, False, False),
         Subscription("userFills", {"type": "userFills", "user": account}, False, True),
+        # Its first frame is no condition of quoting: it tells what was paid, not what is held.
+        Subscription("userFundings", {"type": "userFundings", "user": account}, False, False),
     )
 
 

@@ -105,6 +105,22 @@ class UserFills(Payload, frozen=True):
     isSnapshot: bool = False  # noqa: N815
 
 
+class FundingPayload(Payload, frozen=True):
+    """An hour's funding of one market; negative is paid."""
+
+    time: Millis
+    coin: str
+    usdc: str
+
+
+class UserFundings(Payload, frozen=True):
+    """A frame of funding; the first one after a subscribe is a snapshot."""
+
+    user: str
+    fundings: list[FundingPayload]
+    isSnapshot: bool = False  # noqa: N815
+
+
 class Subscribed(Payload, frozen=True):
     """An acknowledgement, with the subscription in its normal form."""
 
@@ -224,6 +240,7 @@ _FRAMES: Final[dict[str, msgspec.json.Decoder[Any]]] = {
         "activeAssetCtx": ActiveAssetContext,
         "orderUpdates": list[OrderStatus],
         "userFills": UserFills,
+        "userFundings": UserFundings,
         "subscriptionResponse": Subscribed,
         "post": Post,
         "pong": None,

@@ -325,6 +325,11 @@ class Session:
                 self._see(channel)
             case "userFills":
                 self._receive_fills(data)
+            case "userFundings":
+                if data.user.lower() == self._account:
+                    for funding in wire.user_fundings(data, self._instrument):
+                        self._tell(funding)
+                    self._see(channel)
             case "activeAssetCtx":
                 if wire.context_rows(data, self._instrument, self._inbox.rows):
                     self._see(channel)

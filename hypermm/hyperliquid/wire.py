@@ -34,6 +34,7 @@ from hypermm.hyperliquid.payloads import (
     OrderStatus,
     OrderStatusReply,
     UserFills,
+    UserFundings,
     convert,
 )
 from hypermm.instrument import Instrument, print_decimal
@@ -43,6 +44,7 @@ from hypermm.messages import (
     CancelOrders,
     Fill,
     Fills,
+    FundingPaid,
     OpenOrder,
     OpenOrders,
     OrderState,
@@ -193,6 +195,22 @@ def user_fills(payload: Any, instrument: Instrument) -> tuple[Fill, ...]:
         entries = entries[::-1]  # some lists come newest first
     fills = (_fill(entry, instrument) for entry in entries if entry.coin == instrument.coin)
     return tuple(sorted(fills, key=lambda fill: fill.exch_ns))
+
+
+def user_fundings(payload: UserFundings, instrument: Instrument) -> tuple[FundingPaid, ...]:
+    """Read funding, oldest first; that of other markets is left out.
+
+    Raises
+    ------
+    WireError
+        If an amount is no number.
+    """
+    found = (
+        FundingPaid(_amount(one.usdc), one.time * NS_PER_MS)
+        for one in payload.fundings
+        if one.coin == instrument.coin
+    )
+    return tuple(sorted(found, key=lambda funding: funding.exch_ns))
 
 
 def order_updates(payload: Any, instrument: Instrument) -> tuple[OrderUpdate, ...]:
