@@ -5,7 +5,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from hypermm.sim.rules import Rules
+from hypermm.errors import ConfigError
+from hypermm.sim.rules import Rules, read_rules
 from tests.scripted_market import ALICE, BOB, ScriptedMarket, instrument
 from tests.sim_desk import ASKS, BIDS, CLOID, Venue, wire
 from tests.test_sim_texts import empty, halted
@@ -23,6 +24,39 @@ def test_every_rule_has_its_line_in_the_reference():
         assert f"`{field.name}`" in pages, (
             f"{field.name}: give it a line in the tables of docs/reference/exchange-*.md"
         )
+
+
+def test_rules_are_read_as_a_command_line_gives_them():
+    rules = read_rules(
+        ["price_band_percent=80", "does_partial_gtc_rest=off", "halted_text=No trading = none"]
+    )
+
+    assert rules.price_band_percent == 80
+    assert rules.does_partial_gtc_rest is False
+    assert rules.halted_text == "No trading = none"
+    assert read_rules(["block_ms=50"], rules) == attrs.evolve(rules, block_ms=50)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("nonsense=1", "no rule 'nonsense'"),
+        ("is_in_band=1", "no rule"),
+        ("", "no rule ''"),
+        ("block_ms=soon", "of the kind of 70"),
+        ("block_ms", "of the kind of 70"),
+        ("block_ms=0", "of the kind of 70"),
+        ("slow_push_ms=-1", "of the kind of 5000"),
+        ("queue_exponent=nan", "of the kind of"),
+        ("are_partial_fills_updates=1", "on or off"),
+        ("price_band_percent=50", "of the kind of 95"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_named(text, part):
+    with pytest.raises(ConfigError, match=part) as error:
+        read_rules([text])
+
+    assert error.value.hint
 
 
 @pytest.mark.parametrize(

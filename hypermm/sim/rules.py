@@ -4,9 +4,13 @@ A price (10**-(6 - size_decimals) USD) times a size (10**-size_decimals) is a wh
 micro-USD on every market, so that no sum of money is ever rounded.
 """
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
-from attrs import frozen
+from attrs import evolve, field, fields_dict, frozen
+from attrs.validators import gt, in_
+
+from hypermm.errors import ConfigError
 
 USD = 1_000_000  # micro-USD
 MILLION = 1_000_000
@@ -47,6 +51,8 @@ REFERRER_VOLUME = 10_000 * USD  # before an account may have a referral code
 AGENT_LIFE_MS = 90 * DAY_MS
 AGENT_LIFE_MAX_MS = 180 * DAY_MS
 NAMED_AGENTS = 3
+
+SWITCH: Final = {"on": True, "true": True, "off": False, "false": False}
 
 FAST_BOOK_LEVELS = 5
 DEEP_BOOK_LEVELS = 20
@@ -114,7 +120,7 @@ class Rules:
         Dollars by which the users' positions in a market may grow in a minute; 0 has no limit.
     """
 
-    block_ms: int = 70
+    block_ms: int = field(default=70, validator=gt(0))
     schedule_cancel_volume: int = 1_000_000 * USD
     has_address_budget: bool = True
     deep_book_ms: int = 5_000
@@ -129,7 +135,7 @@ class Rules:
     taker_fee_per_million: int = TAKER_FEE_PER_MILLION
     has_fee_tiers: bool = True
     greeting: str = ""
-    price_band_percent: Literal[95, 80] = 95
+    price_band_percent: Literal[95, 80] = field(default=95, validator=in_((95, 80)))
     is_band_around_oracle: bool = False
     is_tick_checked_first: bool = True
     is_value_at_first_price: bool = False
@@ -170,3 +176,34 @@ def order_value_max(max_leverage: int, *, is_market: bool) -> int:
 def open_orders_max(volume: int) -> int:
     """Return how many orders an account of this lifetime volume (micro-USD) may have open."""
     return min(OPEN_ORDERS + volume // VOLUME_PER_OPEN_ORDER, OPEN_ORDERS_MAX)
+
+
+def read_rules(texts: Iterable[str], rules: Rules | None = None) -> Rules:
+    """Return rules with some of them set from `NAME=VALUE`, as a command line gives them.
+
+    Raises
+    ------
+    ConfigError
+        If there is no rule of that name, or the value is not of its kind.
+    """
+    rules = rules or Rules()
+    for text in texts:
+        name, _, value = text.partition("=")
+        now = getattr(rules, name, None) if name in fields_dict(Rules) else None
+        if now is None:
+            raise ConfigError(
+                f"no rule {name!r} of the exchange",
+                hint=f"NAME=VALUE, with one of: {', '.join(fields_dict(Rules))}",
+            )
+        try:
+            read: Any = SWITCH[value.lower()] if isinstance(now, bool) else type(now)(value)
+            if not isinstance(read, str) and not 0 <= read < float("inf"):
+                raise ValueError(value)
+            change: dict[str, Any] = {name: read}
+            rules = evolve(rules, **change)
+        except (KeyError, ValueError) as error:
+            kind = "on or off" if isinstance(now, bool) else f"of the kind of {now!r}"
+            raise ConfigError(
+                f"rule {name} = {value!r} must be {kind}", hint=f"it is {now!r} if not set"
+            ) from error
+    return rules
