@@ -5,7 +5,9 @@ import pytest
 from hypermm.instrument import Instrument
 from hypermm.sim.dexs import Dex
 from hypermm.sim.fees import DexFees
-from hypermm.sim.rules import USD
+from hypermm.sim.funding import hourly_rate
+from hypermm.sim.liquidation import BACKSTOP
+from hypermm.sim.rules import USD, Rules
 from tests.scripted_market import ALICE, BOB, ScriptedMarket
 from tests.sim_desk import ASKS, BIDS, Venue, wire
 
@@ -90,3 +92,156 @@ def test_a_dex_scales_the_fee_and_takes_its_part(dex, rate):
     scale = dex.scale
     assert part == (fee * scale // (1_000 + scale) if scale < 1_000 else fee // 2)
     check_books(venue)
+
+
+HOUR_MS = 3_600_000
+
+
+def hour_of(venue):
+    """Let blocks pass to just beyond the next whole hour."""
+    until_ms = venue.exchange.now_ms - venue.exchange.now_ms % HOUR_MS + HOUR_MS
+    return venue.exchange.advance(until_ms + 2 * venue.exchange.block_ms)
+
+
+@pytest.mark.parametrize(
+    ("premium", "rate"),
+    [
+        (0, 12_500_000),
+        (-400_000_000, 12_500_000),  # from -0.04 % to +0.06 % it is the interest alone
+        (600_000_000, 12_500_000),
+        (1_000_000_000, (1_000_000_000 - 500_000_000) // 8),
+        (-1_000_000_000, (-1_000_000_000 + 500_000_000) // 8),
+        (10**12, 40_000_000_000),  # 4 % an hour at most
+    ],
+)
+def test_the_rate_is_the_published_formula(premium, rate):
+    """Premium plus a clamped pull to the interest, an eighth of it an hour."""
+    assert hourly_rate(premium) == rate
+
+
+@pytest.mark.parametrize("side", ["B", "A"])
+def test_positions_pay_funding_by_the_hour_and_everybody_is_told(side):
+    """Longs pay a positive rate, of the oracle's value, cut to whole micro-USD."""
+    venue = Venue(block_ms=1_000)
+    price = "2001" if side == "B" else "2000"
+    venue.place(ALICE, wire(side, price, "0.5", "Ioc"))
+    before = venue.info("clearinghouseState", ALICE)["marginSummary"]["totalRawUsd"]
+
+    blocks = hour_of(venue)
+
+    listing = venue.exchange.by_coin["ETH"]
+    owed = 5_000 * round(listing.oracle_price) * listing.funding_history[0][1] // 10**12
+    paid = (-1 if side == "B" else 1) * owed / USD
+    (payment,) = venue.info("userFunding", ALICE, startTime=0)
+    assert float(payment["delta"]["usdc"]) == paid
+    assert payment["delta"]["fundingRate"] == "0.0000125"
+    after = venue.info("clearinghouseState", ALICE)["marginSummary"]["totalRawUsd"]
+    assert float(after) - float(before) == pytest.approx(paid, abs=1e-9)
+    position = venue.info("clearinghouseState", ALICE)["assetPositions"][0]["position"]
+    assert float(position["cumFunding"]["allTime"]) == -paid
+    told = [b.news[ALICE].fundings for b in blocks if ALICE in b.news and b.news[ALICE].fundings]
+    assert len(told) == 1
+    (history,) = venue.info("fundingHistory", coin="ETH", startTime=0)
+    assert history["fundingRate"] == "0.0000125"
+    check_books(venue)
+
+
+def test_below_maintenance_a_market_order_closes_and_orders_go(venue):
+    """The position is sold into the book without a fee; the feed says that it is a liquidation."""
+    venue.place(ALICE, wire("B", "2002", "3", "Ioc"))
+    venue.place(ALICE, wire("B", "1900", "0.1"))
+    pool = venue.exchange.accounts.get(ALICE).pool()
+    need = pool.maintenance_margin
+    taken = pool.cross_value - (need - 1)
+    pool.cash -= taken
+    venue.exchange.bank.outside += taken
+
+    venue.step()
+
+    assert ("liquidatedCanceled", "0.1") in venue.updates(ALICE)
+    fills = venue.fills(ALICE)
+    assert {fill["liquidation"]["method"] for fill in fills} == {"market"}
+    assert {fill["fee"] for fill in fills} == {"0.0"}
+    assert {fill["dir"] for fill in fills} == {"Close Long"}
+    assert any("liquidation" in event for event in venue.events(ALICE, "userEvents"))
+    assert venue.size(ALICE) == "0.0"
+    check_books(venue)
+
+
+def test_of_a_large_position_a_fifth_goes_first_and_the_rest_within_half_a_minute():
+    """What the fifth freed may be enough; if not, the whole follows."""
+    venue = Venue(rules=Rules(partial_liquidation_usd=1_000))
+    venue.place(ALICE, wire("B", "2002", "3", "Ioc"))
+    pool = venue.exchange.accounts.get(ALICE).pool()
+    taken = pool.cross_value - (pool.maintenance_margin - 1)
+    pool.cash -= taken
+    venue.exchange.bank.outside += taken
+
+    venue.step()
+    first = venue.size(ALICE)
+    venue.exchange.accounts.get(ALICE).pool().cash -= 40 * USD
+    venue.exchange.bank.outside += 40 * USD
+    venue.step()
+
+    assert first == "2.4"
+    assert venue.size(ALICE) == "0.0"
+    check_books(venue)
+
+
+@pytest.mark.parametrize("is_cross", [True, False])
+def test_below_two_thirds_the_backstop_takes_positions_and_margin(is_cross):
+    """Also what is owed: nobody else pays for it."""
+    venue = Venue()
+    venue.act(
+        ALICE,
+        {"type": "updateLeverage", "asset": 0, "isCross": is_cross, "leverage": 20},
+    )
+    venue.place(ALICE, wire("B", "2002", "3", "Ioc"))
+    pool = venue.exchange.accounts.get(ALICE).pool()
+    position = pool.positions[0]
+    own = pool.cross_value if is_cross else position.equity
+    taken = own - position.maintenance_margin // 2
+    if is_cross:
+        pool.cash -= taken
+    else:
+        position.raw -= taken
+    venue.exchange.bank.outside += taken
+
+    venue.step()
+
+    (fill,) = venue.fills(ALICE)
+    assert fill["liquidation"]["method"] == "backstop"
+    assert fill["dir"] == f"Liquidated {'Cross' if is_cross else 'Isolated'} Long"
+    assert venue.size(ALICE) == "0.0"
+    assert venue.size(BACKSTOP) == "3.0"
+    if is_cross:
+        assert venue.info("clearinghouseState", ALICE)["marginSummary"]["accountValue"] == "0.0"
+    check_books(venue)
+
+
+def test_maintenance_margin_follows_the_tiers(venue):
+    """Half the initial margin of each slice, which is rate less deduction as documented."""
+    listing = venue.exchange.by_coin["ETH"]
+    listing.tiers = ((0, 20), (1_000 * USD, 10), (5_000 * USD, 5))
+
+    value = 8_000 * USD
+    deduction_1 = 1_000 * USD * (1 / 20 - 1 / 40)
+    deduction_2 = deduction_1 + 5_000 * USD * (1 / 10 - 1 / 20)
+    assert listing.maintenance_margin(value) == pytest.approx(value / 10 - deduction_2)
+    assert listing.maintenance_margin(900 * USD) == 900 * USD // 40
+
+
+def test_at_the_cap_orders_better_than_the_oracle_are_taken_off():
+    """Once, when the cap is reached; the feed names the reason."""
+    venue = Venue()
+    venue.place(ALICE, wire("B", "2000.5", "0.1"))
+    venue.place(ALICE, wire("B", "1990", "0.1"))
+    listing = venue.exchange.by_coin["ETH"]
+    listing.oracle_price = 1_999.0 * 10**listing.instrument.price_decimals
+    listing.open_interest, listing.open_interest_cap = 10**6, 1
+
+    venue.step()
+
+    assert venue.updates(ALICE) == [("openInterestCapCanceled", "0.1")]
+    assert len(venue.info("openOrders", ALICE)) == 1
+    assert venue.info("perpsAtOpenInterestCap") == ["ETH"]

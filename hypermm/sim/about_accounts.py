@@ -15,7 +15,7 @@ from hypermm.sim import (
     rules,
     shapes,
 )
-from hypermm.sim.accounts import Account
+from hypermm.sim.accounts import Account, FundingPayment
 from hypermm.sim.ask import Request
 from hypermm.sim.samples import Sample
 
@@ -54,9 +54,34 @@ def ledger_updates_reply(venue: "Exchange", request: Request) -> Any:
 
 def user_funding(venue: "Exchange", request: Request) -> Any:
     """Answer `userFunding`."""
-    ask.account(venue, request)
-    ask.span(venue, request)
-    return []
+    account = ask.account(venue, request)
+    first_ms, last_ms = ask.span(venue, request)
+    paid = account.fundings if account else ()
+    return [
+        {
+            "time": payment.time_ms,
+            "hash": payment.hash,
+            "delta": {"type": "funding", **funding_fields(payment)},
+        }
+        for payment in paid
+        if first_ms <= payment.time_ms <= last_ms
+    ][:PAGE]
+
+
+def funding_fields(payment: FundingPayment) -> dict[str, Any]:
+    """Return what a payment shows beside its time."""
+    return {
+        "coin": payment.coin,
+        "usdc": shapes.usd_text(payment.amount),
+        "szi": payment.size_text,
+        "fundingRate": shapes.funding_text(payment.rate),
+        "nSamples": None,
+    }
+
+
+def flat_funding(payment: FundingPayment) -> dict[str, Any]:
+    """Return a payment as the feeds show it."""
+    return {"time": payment.time_ms, **funding_fields(payment)}
 
 
 def rate_limit(venue: "Exchange", request: Request) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TRADES_SHOWN = 30
 BOOK_DEPTH = 20
 ALL_LEVELS = 1 << 30
+FUNDINGS_SHOWN = 500
 VENUES = ("BinPerp", "HlPerp", "BybitPerp")  # of predicted fundings; ours is the second
 
 
@@ -153,6 +154,17 @@ def predicted_fundings(venue: "Exchange", _request: Request) -> Any:
 
 def funding_history(venue: "Exchange", request: Request) -> Any:
     """Answer `fundingHistory`."""
-    ask.listing(venue, request)
-    ask.number(request, "startTime")
-    return []
+    listing = ask.listing(venue, request)
+    first_ms, last_ms = ask.span(venue, request)
+    if listing is None:
+        return []
+    return [
+        {
+            "coin": listing.coin,
+            "fundingRate": shapes.funding_text(rate),
+            "premium": shapes.funding_text(premium),
+            "time": time_ms,
+        }
+        for time_ms, rate, premium in listing.funding_history
+        if first_ms <= time_ms <= last_ms
+    ][:FUNDINGS_SHOWN]

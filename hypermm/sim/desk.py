@@ -25,7 +25,7 @@ Status = dict[str, object] | str  # an entry of a reply's `statuses`
 class Desk:
     """Executes orders on behalf of accounts and of the outside world."""
 
-    def __init__(self, ids: Ids, rules: Rules) -> None:
+    def __init__(self, ids: Ids, rules: Rules, backstop: Account) -> None:
         self.ids = ids
         self.rules = rules
         self.triggers = Triggers(self)
@@ -33,6 +33,7 @@ class Desk:
         self.bank = Bank()
         self.dexs: dict[str, Dex] = {"": Dex()}
         self.exposed: dict[tuple[str, str], Account] = {}  # by address and dex: who holds positions
+        self.backstop = backstop
         self.is_post_only = False  # nothing that takes is let in, as after an upgrade
         self.now_ms = 0
         self.action_hash = ""
@@ -371,14 +372,26 @@ class Desk:
             twap_id=order.twap.id if order.twap else None,
             liquidation=order.liquidation,
         )
-        news = self.news_of(account)
+        if position.size == 0 or start * position.size < 0:
+            position.funding_since_open = 0
+        position.funding_since_change = 0
         if order.twap is not None:
             order.twap.count(price, size)
             account.twap_fills.append(fill)
-            news.twap_fills.append(fill)
+            self.news_of(account).twap_fills.append(fill)
             return
+        self.record(account, fill)
+
+    def record(self, account: Account, fill: UserFill) -> None:
+        """Keep a fill, and tell its owner."""
         account.fills.append(fill)
-        news.fills.append(fill)
+        self.news_of(account).fills.append(fill)
+
+    def force(self, order: VenueOrder) -> None:
+        """Execute an order of the venue's own against the book; what does not match is gone."""
+        order.account.remember(order)
+        self._take(order, order.price)
+        self.note(order, "filled" if order.filled else "canceled")
 
     def _charge(self, order: VenueOrder, notional: int, *, is_taker: bool) -> Charge:
         """Work out what a fill costs its owner, and credit those who get a part."""

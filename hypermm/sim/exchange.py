@@ -31,6 +31,8 @@ from hypermm.sim.accounts import NEVER_MS, Account, Accounts, Agent, LedgerUpdat
 from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
 from hypermm.sim.dexs import Dex
+from hypermm.sim.funding import Funding
+from hypermm.sim.liquidation import BACKSTOP, Liquidator
 from hypermm.sim.listing import SPOT_ASSET, Listing, RowValues
 from hypermm.sim.market import Market, SilentMarket
 from hypermm.sim.orders import Ids, Trade, UserNews
@@ -116,7 +118,7 @@ class Exchange:
         self.now_ms = start_ms
         self.accounts = Accounts()
         self._ids = Ids(seed)
-        self.desk = Desk(self._ids, self.rules)
+        self.desk = Desk(self._ids, self.rules, self.accounts.open(BACKSTOP))
         self.bank = self.desk.bank
         self.desk.dexs |= {dex.name: dex for dex in dexs}
         self.dexs: list[str] = list(self.desk.dexs)
@@ -127,6 +129,8 @@ class Exchange:
         spot = Instrument(coin=about_spot.PAIR, asset_id=SPOT_ASSET, size_decimals=0)
         pair = Listing(SilentMarket(spot), SPOT_ASSET, start_ms, self.rules)
         self._clerk = Clerk(self.accounts, self.listings, pair, self.desk, self.rules)
+        self._funding = Funding(self.desk, self.listings.values(), start_ms)
+        self._liquidator = Liquidator(self.desk)
         self._queue: list[_Submission] = []
         self._tickets = 0
         self._day = start_ms // DAY_MS
@@ -245,6 +249,9 @@ class Exchange:
         for listing in self.listings.values():
             self._play(listing)
             self.desk.enforce_cap(listing)
+        self._funding.step(time_ms)
+        self._liquidator.step()
+        self._enforce_caps()
         self.desk.triggers.fire()
         self.desk.twaps.fire()
         classes[2].sort(key=lambda waiting: -_priority_fee(waiting[0].action))
@@ -284,6 +291,21 @@ class Exchange:
         total = self.traded_by_day()
         for account in self.accounts.by_address.values():
             account.rates = fees.rates(account.day_volume, total, self._day, self.rules)
+
+    def _enforce_caps(self) -> None:
+        """Take orders off that are priced better than the oracle where a cap has been reached."""
+        for listing in self.listings.values():
+            is_new, listing.was_at_cap = (
+                listing.is_at_cap and not listing.was_at_cap,
+                listing.is_at_cap,
+            )
+            if not is_new:
+                continue
+            for account in self.accounts.by_address.values():
+                for order in list(account.orders.values()):
+                    is_better = (order.price - listing.oracle_price) * order.side > 0
+                    if order.listing is listing and order.is_resting and is_better:
+                        self.desk.cancel(order, "openInterestCapCanceled")
 
     def _admit(self, submission: _Submission) -> Account:
         """Decide who acts and spend the nonce, before any business check."""

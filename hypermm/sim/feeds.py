@@ -82,7 +82,7 @@ class Feeds:
             "trades": self._trades,
             "twapStates": self._twaps,
             "userFills": self._fills,
-            "userFundings": lambda fields: _snapshot(fields, "fundings", []),
+            "userFundings": self._fundings,
             "userHistoricalOrders": self._history,
             "userNonFundingLedgerUpdates": self._ledger,
             "userTwapHistory": lambda fields: _snapshot(
@@ -231,6 +231,12 @@ class Feeds:
     def _history(self, fields: Json) -> Json:
         records = about_orders.historical_orders(self._exchange, fields)
         return _snapshot(fields, "orderHistory", records)
+
+    def _fundings(self, fields: Json) -> Json:
+        account = ask.account(self._exchange, fields)
+        paid = list(account.fundings)[-SNAPSHOT_FILLS:] if account else []
+        shown = [about_accounts.flat_funding(payment) for payment in paid]
+        return _snapshot(fields, "fundings", shown)
 
     def _ledger(self, fields: Json) -> Json:
         account = ask.account(self._exchange, fields)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SPOT_ASSET = 10_000  # of the first spot pair
 TRADES_KEPT = 500
+HOURS_KEPT = 366 * 24  # of funding: time, rate, mean premium
 MINUTE_MS = 60_000
 MINUTES_KEPT = 31 * 24 * 60  # of candles: the longest interval is a month
 ORACLE_SECS = 60.0  # time constant of the oracle where the market gives none
@@ -89,6 +90,9 @@ class Listing:
         self.mark_price = 0
         self.oracle_price = 0.0
         self.funding = BASE_FUNDING
+        self.has_own_funding = False  # the market says its rate itself
+        self.premiums: list[int] = []  # samples of the hour, 1e-12
+        self.funding_history: deque[tuple[int, int, int]] = deque(maxlen=HOURS_KEPT)
         self.open_interest = 0
         self.day_volume = market.day_volume_lots
         self.first_price = 0
@@ -99,6 +103,7 @@ class Listing:
         self.new_trades: list[Trade] = []
         self.is_spot = asset == SPOT_ASSET
         self.is_halted = False
+        self.was_at_cap = False
         self.open_interest_cap = 0  # micro-USD at the mark; 0: none
         # From which value of a position (micro-USD) on which leverage is the highest.
         self.tiers: tuple[tuple[int, int], ...] = ((0, self.instrument.max_leverage),)
@@ -133,6 +138,7 @@ class Listing:
             self._has_own_oracle = True
         elif index == FUNDING:
             self.funding = price
+            self.has_own_funding = True
         elif index == OPEN_INTEREST:
             self.open_interest = size
         elif index == DAY_VOLUME:

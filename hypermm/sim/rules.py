@@ -43,6 +43,9 @@ TWAP_VALUE_A_MINUTE = 10 * USD
 TWAP_CATCH_UP = 3  # most slices' worth of lots in one slice
 TWAP_SPREAD_PERCENT = 20  # of a slice, where its size is drawn
 
+PARTIAL_LIQUIDATION_USD = 100_000
+LIQUIDATION_PAUSE_MS = 30_000  # after a part, in which all of the rest goes
+
 SCHEDULE_AHEAD_MS = 5_000
 SCHEDULED_CANCELS_A_DAY = 10
 
@@ -116,6 +119,10 @@ class Rules:
         Whether a firing of it appears as `nonUserCancel`.
     is_volume_checked_first : bool
         Whether it refuses for too little volume before it refuses a time that is too early.
+    is_funding_cut : bool
+        Whether a funding payment is cut to whole micro-USD; else it is rounded to the nearest.
+    partial_liquidation_usd : int
+        Value of a position above which a fifth is liquidated first; 10,000 on testnet.
     interest_growth_usd_max : int
         Dollars by which the users' positions in a market may grow in a minute; 0 has no limit.
     """
@@ -151,6 +158,8 @@ class Rules:
     does_schedule_spare_dexs: bool = False
     is_scheduled_cancel_told: bool = True
     is_volume_checked_first: bool = True
+    is_funding_cut: bool = True
+    partial_liquidation_usd: int = PARTIAL_LIQUIDATION_USD
     interest_growth_usd_max: int = 0
 
     def is_in_band(self, price: int, reference: int) -> bool:

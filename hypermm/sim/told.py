@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hypermm.messages import Side
-from hypermm.sim import about_orders, about_twaps, shapes
+from hypermm.sim import about_accounts, about_orders, about_twaps, shapes
 from hypermm.sim.orders import UserNews
 
 Json = dict[str, Any]
@@ -35,6 +35,10 @@ def user_events(_fields: Json, news: UserNews) -> Told:
         yield {"fills": [shapes.fill_shape(fill) for fill in news.fills]}
     if news.twap_fills:
         yield {"twapSliceFills": [shapes.slice_shape(fill) for fill in news.twap_fills]}
+    for payment in news.fundings:
+        yield {"funding": about_accounts.flat_funding(payment)}
+    for event in news.liquidations:
+        yield {"liquidation": event}
     if news.cancels:
         yield {
             "nonUserCancel": [
@@ -82,12 +86,32 @@ def slice_fills(fields: Json, news: UserNews) -> Told:
         yield {"user": fields["user"], "twapSliceFills": fills}
 
 
+def fundings(fields: Json, news: UserNews) -> Told:
+    """Tell the hour's payments."""
+    if news.fundings:
+        paid = [about_accounts.flat_funding(payment) for payment in news.fundings]
+        yield {"user": fields["user"], "fundings": paid}
+
+
+def ledger_updates(fields: Json, news: UserNews) -> Told:
+    """Tell what moved money beside trading."""
+    if news.ledger:
+        yield {
+            "user": fields["user"],
+            "nonFundingLedgerUpdates": [
+                {"time": x.time_ms, "hash": x.hash, "delta": x.delta} for x in news.ledger
+            ],
+        }
+
+
 PAYLOADS: dict[str, Callable[[Json, UserNews], Told]] = {  # by type of subscription
     "notification": notifications,
     "orderUpdates": order_updates,
     "userEvents": user_events,
     "userFills": user_fills,
+    "userFundings": fundings,
     "userHistoricalOrders": order_history,
+    "userNonFundingLedgerUpdates": ledger_updates,
     "userTwapHistory": twap_history,
     "userTwapSliceFills": slice_fills,
 }
