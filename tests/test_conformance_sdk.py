@@ -10,7 +10,7 @@ from hyperliquid.exchange import Exchange
 from hyperliquid.info import Info
 from hyperliquid.utils.types import Cloid
 
-from hypermm.sim.server import run_exchange
+from hypermm.sim.box import run_exchange
 from tests.scripted_market import ScriptedMarket, instrument
 from tests.sim_desk import ASKS, BIDS
 

@@ -10,75 +10,27 @@ import pytest
 
 from hypermm.errors import ConfigError
 from hypermm.hyperliquid.actions import (
-    ALO,
     CancelByCloidAction,
     CloidWire,
     NoopAction,
-    OrderAction,
-    OrderWire,
 )
 from hypermm.hyperliquid.signing import Signer
+from hypermm.sim.box import serve
 from hypermm.sim.exchange import Exchange
 from hypermm.sim.limits import Limits
 from hypermm.sim.rules import Rules
-from hypermm.sim.server import serve
+from tests.box_client import (
+    HEADERS,
+    SIGNERS,
+    USER,
+    WAIT_SECS,
+    next_frame,
+    order,
+    subscribe,
+    with_server,
+)
 from tests.scripted_market import START_MS, ScriptedMarket
 from tests.sim_desk import ASKS, BIDS, CLOID
-
-SIGNERS = {is_mainnet: Signer(31 * b"\0" + b"\7", is_mainnet=is_mainnet) for is_mainnet in (0, 1)}
-SIGNER = SIGNERS[0]
-USER = SIGNER.address
-HEADERS = {"Content-Type": "application/json"}
-WAIT_SECS = 5.0
-
-
-class Client:
-    """Talks to one running server."""
-
-    def __init__(self, http, url, exchange):
-        self.http, self.url, self.exchange = http, url, exchange
-        self._nonce = START_MS
-
-    def signed(self, action, signer=SIGNER):
-        self._nonce += 1
-        return signer.sign(action, self._nonce)
-
-    async def post(self, path, body, headers=HEADERS):
-        """Return status and text."""
-        data = body if isinstance(body, bytes | str) else json.dumps(body)
-        async with self.http.post(self.url + path, data=data, headers=headers) as response:
-            return response.status, await response.text()
-
-    async def act(self, action, signer=SIGNER):
-        status, text = await self.post("/exchange", self.signed(action, signer))
-        assert status == 200, text
-        return json.loads(text)
-
-    async def info(self, **request):
-        status, text = await self.post("/info", request)
-        assert status == 200, text
-        return json.loads(text)
-
-    def socket(self):
-        return self.http.ws_connect(self.url + "/ws")
-
-
-async def next_frame(ws, channel=None):
-    """Return the next frame (of a channel)."""
-    async with asyncio.timeout(WAIT_SECS):
-        while True:
-            message = await ws.receive()
-            assert message.type is aiohttp.WSMsgType.TEXT, message
-            frame = json.loads(message.data)
-            if channel in (None, frame["channel"]):
-                return frame
-
-
-async def subscribe(ws, **subscription):
-    """Subscribe; return the acknowledged form."""
-    await ws.send_json({"method": "subscribe", "subscription": subscription})
-    frame = await next_frame(ws, "subscriptionResponse")
-    return frame["data"]["subscription"]
 
 
 def masked(text):
@@ -88,35 +40,6 @@ def masked(text):
     if len(text) > 125:
         length = bytes([0x80 | 126]) + len(text).to_bytes(2, "big")
     return b"\x81" + length + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
-
-
-def with_server(test, *, market=None, per_ip=None, **options):
-    """Run a coroutine function of a client against a server with blocks of 10 ms."""
-
-    async def run():
-        script = market or ScriptedMarket()
-        if market is None:
-            script.book(0, BIDS, ASKS)
-            script.trade(3_600_000, "B", "2001", "1")  # the market lasts longer than any test
-        exchange = Exchange([script], start_ms=START_MS, block_ms=10, **options)
-        exchange.fund(USER, 10_000)
-        ready, stop = asyncio.get_running_loop().create_future(), asyncio.Event()
-        serving = asyncio.create_task(
-            serve(exchange, "127.0.0.1", 0, per_ip=per_ip, on_ready=ready.set_result, stop=stop)
-        )
-        url = await ready
-        try:
-            async with aiohttp.ClientSession() as http:
-                await test(Client(http, url, exchange))
-        finally:
-            stop.set()
-            await serving
-
-    asyncio.run(run())
-
-
-def order(price="1999", *, cloid=None, size="0.5"):
-    return OrderAction([OrderWire(0, True, price, size, False, ALO, cloid)])
 
 
 # HTTP
@@ -481,7 +404,7 @@ def test_a_slow_reader_is_cut_and_delays_nobody():
             assert await next_frame(ws) == {"channel": "pong"}
 
     limits = Limits(
-        frames_queued=1_000, messages_per_minute=10**9, posts=10**6, weight_per_minute=10**9
+        bytes_queued=1 << 20, messages_per_minute=10**9, posts=10**6, weight_per_minute=10**9
     )
     with_server(test, per_ip=limits)
 

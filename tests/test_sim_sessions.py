@@ -20,7 +20,7 @@ from tests.test_sim_triggers import trigger
 
 USERS = (ALICE, BOB)
 MIDDLE = 2000
-RULES = Rules(schedule_cancel_volume=0, has_address_budget=False)
+RULES = Rules(schedule_cancel_volume=0, free_requests=1 << 62)
 TIFS = ("Alo", "Alo", "Gtc", "Ioc", "FrontendMarket")
 CLOIDS = ("0x" + 32 * "1", "0x" + 32 * "2")
 TRIGGERED = "triggered"

@@ -430,6 +430,12 @@ def decode_request(raw: bytes | str | Mapping[str, Any]) -> Request:
     )
 
 
+def plain(action: ExchangeAction) -> dict[str, Any]:
+    """Return an action as JSON shows it."""
+    shown: dict[str, Any] = msgspec.to_builtins(action)
+    return shown
+
+
 def canonical_decimal(text: str) -> str:
     """Trim a decimal as the exchange does before it hashes: no padding zeros, no bare point.
 

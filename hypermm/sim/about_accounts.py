@@ -90,7 +90,7 @@ def rate_limit(venue: "Exchange", request: Request) -> Any:
     return {
         "cumVlm": shapes.usd_text(account.volume if account else 0),
         "nRequestsUsed": account.requests if account else 0,
-        "nRequestsCap": account.requests_cap if account else rules.FREE_REQUESTS,
+        "nRequestsCap": account.requests_cap if account else venue.rules.free_requests,
         "nRequestsSurplus": 0,
     }
 

@@ -11,6 +11,7 @@ from hypermm.sim.fees import Rates
 from hypermm.sim.nonces import NonceWindow
 from hypermm.sim.orders import UserFill, VenueOrder
 from hypermm.sim.pools import Pool, Position
+from hypermm.sim.rules import Rules
 from hypermm.sim.samples import Sample, Samples
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Account:
     referral_code: str = ""
     builder_fees: dict[str, int] = field(factory=dict)  # most, tenths of a bp, by builder
     reserved_requests: int = 0
+    free_requests: int = 10_000
     requests: int = 0
     over_budget_ms: int = 0  # when the last request beyond the budget was let through
     scheduled_cancel_ms: int | None = None
@@ -182,7 +184,12 @@ class Account:
     @property
     def requests_cap(self) -> int:
         """Actions that the lifetime volume pays for."""
-        return rules.FREE_REQUESTS + self.reserved_requests + self.volume // rules.USD
+        return self.free_requests + self.reserved_requests + self.volume // rules.USD
+
+    @property
+    def cancels_cap(self) -> int:
+        """Actions after which not even cancels pass."""
+        return min(self.requests_cap + rules.EXTRA_CANCELS, 2 * self.requests_cap)
 
     def count_volume(self, notional: int, now_ms: int, *, is_taker: bool) -> None:
         """Book traded volume."""
@@ -194,7 +201,8 @@ class Account:
 class Accounts:
     """All users and who signs for whom."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
         self.by_address: dict[str, Account] = {}
         self._masters: dict[str, Account] = {}  # agent's address -> its account
         self._nonces: dict[str, NonceWindow] = {}
@@ -206,7 +214,8 @@ class Accounts:
     def open(self, address: str) -> Account:
         """Return the user of an address, new if need be."""
         address = address.lower()
-        return self.by_address.setdefault(address, Account(address))
+        account = Account(address, free_requests=self._rules.free_requests)
+        return self.by_address.setdefault(address, account)
 
     def acting(self, signer: str, now_ms: int) -> Account | None:
         """Return the account for which a signer acts; an agent does so until its time is over."""
@@ -235,4 +244,4 @@ class Accounts:
 
     def nonces(self, signer: str) -> NonceWindow:
         """Return the nonces of a signer."""
-        return self._nonces.setdefault(signer, NonceWindow())
+        return self._nonces.setdefault(signer, NonceWindow(self._rules.nonces_kept))

@@ -6,7 +6,7 @@ from hypermm.sim.accounts import Account
 from hypermm.sim.listing import Listing
 from hypermm.sim.orders import VenueOrder
 from hypermm.sim.refusals import Refusal
-from hypermm.sim.rules import MIN_NOTIONAL, OPEN_ORDERS, USD, Rules, open_orders_max
+from hypermm.sim.rules import MIN_NOTIONAL, USD, Rules, open_orders_max
 
 
 def closable(account: Account, listing: Listing, side: Side) -> int:
@@ -27,7 +27,7 @@ def waiting_refusal(order: VenueOrder, entry: int | None, rules: Rules) -> Refus
         return refusals.REDUCE_ONLY
     if order.original > 0 and _is_too_small(order, order.price, rules):
         return refusals.MIN_VALUE
-    if len(account.orders) >= OPEN_ORDERS:
+    if len(account.orders) >= rules.open_orders:
         return refusals.too_many_orders(rules.too_many_orders_text)
     return None
 
@@ -120,8 +120,8 @@ def spot_refusal(order: VenueOrder, rules: Rules) -> Refusal:
 def _count_refusal(order: VenueOrder, rules: Rules) -> Refusal | None:
     account = order.account
     resting = len(account.orders)
-    if resting >= open_orders_max(account.volume) or (
-        order.is_reduce_only and resting >= OPEN_ORDERS
+    if resting >= open_orders_max(rules.open_orders, account.volume) or (
+        order.is_reduce_only and resting >= rules.open_orders
     ):
         return refusals.too_many_orders(rules.too_many_orders_text)
     return None

@@ -92,9 +92,9 @@ class Clerk:
         if is_late:
             cost *= rules.EXPIRED_REQUEST_COST
         cap = account.requests_cap
-        most = min(cap + rules.EXTRA_CANCELS, 2 * cap) if is_cancel else cap
+        most = account.cancels_cap if is_cancel else cap
         used = account.requests + cost
-        if self._rules.has_address_budget and used > most:
+        if used > most:
             now_ms = self._desk.now_ms
             if now_ms - account.over_budget_ms < rules.OVER_BUDGET_PAUSE_MS:
                 raise ActionRefusedError(refusals.over_budget(used, cap, account.volume))

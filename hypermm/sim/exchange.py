@@ -116,7 +116,7 @@ class Exchange:
         self.block_ms = block_ms or self.rules.block_ms
         self.start_ms = start_ms
         self.now_ms = start_ms
-        self.accounts = Accounts()
+        self.accounts = Accounts(self.rules)
         self._ids = Ids(seed)
         self.desk = Desk(self._ids, self.rules, self.accounts.open(BACKSTOP))
         self.bank = self.desk.bank
@@ -134,6 +134,8 @@ class Exchange:
         self._queue: list[_Submission] = []
         self._tickets = 0
         self._day = start_ms // DAY_MS
+        self._ahead_ms = 0  # of the clock, before the right time
+        self._losing_ms = 0  # what the clock has to fall back by
         self._sample_ms = start_ms  # when accounts are next noted for `portfolio`
         self.desk.now_ms = start_ms
         for listing in self.listings.values():  # so that margin has a mark from the first order on
@@ -224,10 +226,36 @@ class Exchange:
         """Make all blocks up to a time; return those in which anything happened."""
         blocks = []
         while self.now_ms + self.block_ms <= until_ms:
-            block = self._block(self.now_ms + self.block_ms)
+            block = self._block(self.now_ms + self.block_ms - self._lose_time())
             if block.replies or block.news or block.rows:
                 blocks.append(block)
         return blocks
+
+    @property
+    def right_ms(self) -> int:
+        """The time that a right clock shows."""
+        return self.now_ms - self._ahead_ms
+
+    def shift_clock(self, ms: int) -> None:
+        """Set the clock forward at once, or back at half speed: time never runs back.
+
+        The markets go on from where they are.
+        """
+        forward_ms = max(ms - self._losing_ms, 0)
+        self._losing_ms = max(self._losing_ms - ms, 0)
+        self._ahead_ms += forward_ms
+        self.now_ms += forward_ms
+        for listing in self.listings.values():
+            listing.start_ms += forward_ms
+
+    def _lose_time(self) -> int:
+        lost_ms = min(self._losing_ms, self.block_ms // 2)
+        if lost_ms:
+            self._losing_ms -= lost_ms
+            self._ahead_ms -= lost_ms
+            for listing in self.listings.values():
+                listing.start_ms -= lost_ms
+        return lost_ms
 
     def _block(self, time_ms: int) -> Block:
         self.now_ms = self.desk.now_ms = time_ms
@@ -347,7 +375,7 @@ class Exchange:
         """Let the outside market's events of the block happen, in their order."""
         until_ns = (self.now_ms - listing.start_ms) * NS_PER_MS
         outside = listing.market.rows_until(until_ns)
-        if len(outside) == 0:
+        if len(outside) == 0 or listing.is_halted:
             return
         frame: list[RowValues] = []
         for row in outside.array.tolist():

@@ -1,83 +1,26 @@
-"""Sockets of the server: what each has subscribed, its queue, its limits.
-
-A connection has its own bounded queue and writer, so that one who reads slowly delays nobody; when
-the queue is full the connection is cut.
-"""
+"""Sockets of the server: what each has subscribed, who reads what, the limits of an address."""
 
 import asyncio
-import contextlib
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 from hypermm.errors import WireError
 from hypermm.sim.exchange import Block, Exchange
 from hypermm.sim.feeds import Feeds, frame
+from hypermm.sim.holding import Holding
 from hypermm.sim.json_text import RepeatedFieldError, dumps, loads
-from hypermm.sim.limits import Limits, Meter
+from hypermm.sim.limits import Limits, Usage
+from hypermm.sim.on_demand import Faults
+from hypermm.sim.sockets import Connection, framed
 from hypermm.sim.subscriptions import Subscription, read_subscription
 
-GOODBYE_SECS = 1.0
 PONG = '{"channel":"pong"}'
-Post = Callable[[str, str, Any], Coroutine[Any, Any, dict[str, Any]]]
-
-
-class Connection:
-    """One socket."""
-
-    def __init__(
-        self,
-        socket: web.WebSocketResponse,
-        transport: asyncio.Transport | None,
-        ip: str,
-        limits: Limits,
-    ) -> None:
-        self.socket = socket
-        self._limits = limits
-        self._transport = transport
-        self.ip = ip
-        self.subscriptions: set[Subscription] = set()
-        self.posts: set[asyncio.Task[None]] = set()
-        self.is_cut = False
-        self._frames: deque[str] = deque()
-        self._wake = asyncio.Event()
-
-    def send(self, text: str) -> None:
-        """Queue a frame; a reader that is too far behind is cut."""
-        if self.is_cut:
-            return
-        if len(self._frames) >= self._limits.frames_queued:
-            self.cut()
-            return
-        self._frames.append(text)
-        self._wake.set()
-
-    def cut(self) -> None:
-        """Drop the connection without a word, with all that is still to be written."""
-        if self._transport is not None:
-            self._transport.abort()
-        self.end()
-
-    def end(self) -> None:
-        """Forget what is queued and stop writing."""
-        self.is_cut = True
-        self._frames.clear()
-        self._wake.set()
-
-    async def write(self) -> None:
-        """Write what is queued; end when the connection is cut or idle for too long."""
-        while not self.is_cut:
-            try:
-                async with asyncio.timeout(self._limits.idle_secs):
-                    await self._wake.wait()
-            except TimeoutError:
-                await self.socket.close(code=WSCloseCode.GOING_AWAY, message=b"Inactive")
-                return
-            self._wake.clear()
-            while self._frames:
-                await self.socket.send_str(self._frames.popleft())
+MESSAGE_BYTES_MAX = 1 << 20
+ECHO_MAX = 4_096  # characters of an unreadable message that the error repeats
+Post = Callable[[str, str, Any], Coroutine[Any, Any, dict[str, Any] | None]]
 
 
 class Hub:
@@ -89,19 +32,33 @@ class Hub:
         Whose feeds are served.
     limits : Limits
         Of each IP address.
+    usage : function of an IP address
+        Returns what it uses.
     post : coroutine function of (ip, type, payload)
-        Answers a post; raises WireError if it cannot be read.
+        Answers a post, with None for no answer at all; raises WireError if it cannot be read.
+    faults : Faults
+        Those that strike frames and sockets.
     """
 
-    def __init__(self, exchange: Exchange, limits: Limits, post: Post) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        limits: Limits,
+        usage: Callable[[str], Usage],
+        post: Post,
+        faults: Faults,
+    ) -> None:
+        self._exchange = exchange
         self._feeds = Feeds(exchange)
         self._greeting = exchange.rules.greeting
         self._limits = limits
+        self._usage = usage
         self._post = post
-        self._connections: set[Connection] = set()
+        self._faults = faults
+        self._holding = Holding(faults)
+        self.connections: set[Connection] = set()
         self._readers: dict[Subscription, set[Connection]] = {}
         self._topics: dict[tuple[str, str], list[Subscription]] = {}
-        self._messages: dict[str, Meter] = {}
 
     # Out
 
@@ -111,64 +68,108 @@ class Hub:
             self._send(subscription, text)
 
     def push_slow(self) -> None:
-        """Send the channels that are pushed whole when they are due."""
+        """Send the channels that are pushed whole when they are due, and what was held back."""
         for subscription, text in self._feeds.slow_frames():
             self._send(subscription, text)
+        for subscription, held in self._holding.release(self._exchange.right_ms):
+            self._write(subscription, held)
 
     def _send(self, subscription: Subscription, text: str) -> None:
-        for connection in self._readers[subscription]:
-            connection.send(text)
+        once = framed(text)
+        if not self._faults.on:
+            self._write(subscription, once)
+            return
+        for reached, passed in self._holding.pass_on(subscription, once, self._exchange.right_ms):
+            self._write(reached, passed)
+
+    def _write(self, subscription: Subscription, once: bytes) -> None:
+        for connection in self._readers.get(subscription, ()):
+            connection.write(once)
 
     @property
     def is_empty(self) -> bool:
         """Whether no socket is open."""
-        return not self._connections
+        return not self.connections
+
+    def cut_all(self) -> int:
+        """Reset every socket; return how many."""
+        connections = list(self.connections)
+        for connection in connections:
+            connection.cut()
+        return len(connections)
+
+    def go_half_open(self) -> int:
+        """Let every socket be open on its reader's side only; return how many."""
+        for connection in self.connections:
+            connection.go_half_open()
+        return len(self.connections)
+
+    def cut_half_open(self) -> None:
+        """Reset those that are half open."""
+        for connection in list(self.connections):
+            if connection.is_half_open:
+                connection.cut()
 
     async def close(self) -> None:
         """Say goodbye to everybody."""
-        await asyncio.gather(*(_say_goodbye(connection) for connection in self._connections))
+        await asyncio.gather(*(each.say_goodbye() for each in self.connections))
 
     # In
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Hold one socket from its opening to its end."""
         ip = request.remote or ""
-        mine = [connection for connection in self._connections if connection.ip == ip]
-        if len(mine) >= self._limits.connections:
+        if any(fault.kind == "disconnect" for fault in self._faults.on):
+            return web.Response(status=502)
+        usage, now_secs = self._usage(ip), self._now_secs
+        if (
+            usage.connections >= self._limits.connections
+            or usage.connects.read(now_secs) >= self._limits.connects_per_minute
+        ):
             return web.Response(status=429, text="null", content_type="application/json")
-        socket = web.WebSocketResponse(compress=False, autoping=True)
-        await socket.prepare(request)
-        connection = Connection(socket, request.transport, ip, self._limits)
-        self._connections.add(connection)
-        if self._greeting:
-            connection.send(self._greeting)
-        writer = asyncio.create_task(self._write(connection))
+        usage.connects.add(now_secs, 1)
+        usage.connections += 1
+        connection = None
         try:
+            # No compression: a frame is written as it is to everybody.
+            socket = web.WebSocketResponse(compress=False, max_msg_size=MESSAGE_BYTES_MAX)
+            await socket.prepare(request)
+            transport = request.transport
+            if transport is None:  # gone already
+                return socket
+            connection = Connection(socket, transport, ip, usage, self._limits)
+            self.connections.add(connection)
+            if self._greeting:
+                connection.send(self._greeting)
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self._receive(connection, message.data)
                 elif message.type is WSMsgType.BINARY:
                     self._receive(connection, message.data.decode("utf-8", "replace"))
+            return socket
         finally:
-            self._connections.discard(connection)
-            for subscription in list(connection.subscriptions):
-                self._drop(connection, subscription)
-            connection.end()
-            writer.cancel()
-            for post in connection.posts:
-                post.cancel()
-        return socket
+            usage.connections -= 1
+            if connection is not None:
+                self._forget(connection)
 
-    @staticmethod
-    async def _write(connection: Connection) -> None:
-        with contextlib.suppress(ConnectionError):  # the reader's side ends the connection
-            await connection.write()
+    @property
+    def _now_secs(self) -> float:
+        return self._exchange.now_ms / 1_000.0
+
+    def _forget(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        for subscription in list(connection.subscriptions):
+            self._drop(connection, subscription)
+        connection.end()
+        for post in connection.posts:
+            post.cancel()
 
     def _receive(self, connection: Connection, text: str) -> None:
-        now_secs = asyncio.get_running_loop().time()
-        meter = self._messages.setdefault(connection.ip, Meter())
-        meter.add(now_secs, 1)
-        if meter.read(now_secs) > self._limits.messages_per_minute:
+        if connection.is_half_open or connection.is_cut:
+            return
+        now_secs, messages = self._now_secs, connection.usage.messages
+        messages.add(now_secs, 1)
+        if messages.read(now_secs) > self._limits.messages_per_minute:
             connection.cut()
             return
         try:
@@ -194,17 +195,19 @@ class Hub:
         if subscription in connection.subscriptions:
             connection.send(frame("error", f"Already subscribed: {text}"))
             return
-        mine = [other for other in self._connections if other.ip == connection.ip]
-        users = {s.user for other in mine for s in other.subscriptions} | {subscription.user}
-        count = sum(len(other.subscriptions) for other in mine)
-        if len(users - {None}) > self._limits.users:
-            most = self._limits.users
+        usage, user, most = connection.usage, subscription.user, self._limits.users
+        if user is not None and user not in usage.users and len(usage.users) >= most:
             connection.send(frame("error", f"Cannot track more than {most} total users."))
             return
-        if count >= self._limits.subscriptions or not self._feeds.is_valid(subscription):
+        if usage.subscriptions >= self._limits.subscriptions or not self._feeds.is_valid(
+            subscription
+        ):
             connection.send(frame("error", f"Invalid subscription {text}"))
             return
         connection.subscriptions.add(subscription)
+        usage.subscriptions += 1
+        if user is not None:
+            usage.users[user] += 1
         readers = self._readers.setdefault(subscription, set())
         if not readers:
             self._topics.setdefault(subscription.topic, []).append(subscription)
@@ -224,6 +227,11 @@ class Hub:
 
     def _drop(self, connection: Connection, subscription: Subscription) -> None:
         connection.subscriptions.discard(subscription)
+        usage = connection.usage
+        usage.subscriptions -= 1
+        if subscription.user is not None:
+            usage.users[subscription.user] -= 1
+            usage.users += Counter()  # drops those of whom nothing is left
         readers = self._readers[subscription]
         readers.discard(connection)
         if not readers:
@@ -243,14 +251,14 @@ class Hub:
         kind = request.get("type")
         if not isinstance(kind, str) or kind not in {"info", "action"}:
             raise WireError("unknown post type")
-        pending = sum(len(c.posts) for c in self._connections if c.ip == connection.ip)
-        if pending >= self._limits.posts:
+        if connection.usage.posts >= self._limits.posts:
             connection.send(frame("error", f"too many pending post requests id={number}"))
             return
+        connection.usage.posts += 1
         answering = self._answer_post(connection, number, kind, request.get("payload"), text)
         task = asyncio.create_task(answering)
         connection.posts.add(task)
-        task.add_done_callback(connection.posts.discard)
+        task.add_done_callback(connection.end_post)
 
     async def _answer_post(
         self, connection: Connection, number: int, kind: str, payload: Any, text: str
@@ -260,14 +268,8 @@ class Hub:
         except WireError:
             connection.send(_unreadable(text))
         else:
-            connection.send(frame("post", {"id": number, "response": response}))
-
-
-async def _say_goodbye(connection: Connection) -> None:
-    with contextlib.suppress(ConnectionError, TimeoutError):
-        async with asyncio.timeout(GOODBYE_SECS):
-            await connection.socket.close(code=WSCloseCode.GOING_AWAY)
-    connection.end()
+            if response is not None:
+                connection.send(frame("post", {"id": number, "response": response}))
 
 
 def _acknowledgement(method: str, subscription: Subscription) -> str:
@@ -276,4 +278,5 @@ def _acknowledgement(method: str, subscription: Subscription) -> str:
 
 
 def _unreadable(text: str) -> str:
-    return frame("error", f"Error parsing JSON into valid websocket request: {text}")
+    shown = text[:ECHO_MAX]
+    return frame("error", f"Error parsing JSON into valid websocket request: {shown}")

@@ -4,7 +4,7 @@ A market knows nothing of our orders and has no clock: it hands out what happene
 world up to a time that the caller names. Its own time starts at 0 with the first book.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -182,3 +182,26 @@ def open_market(
         if dropped is not None:
             announce(dropped)
     return [RecordedMarket(recording, loop=loop) for recording in recordings.values()]
+
+
+def open_markets(
+    specs: Sequence[str],
+    seed: int = 0,
+    loop: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+) -> list[Market]:
+    """Open the markets of several specs, see `open_market`.
+
+    Raises
+    ------
+    ConfigError
+        If a coin comes twice, or a spec is not known.
+    """
+    markets = [market for spec in specs for market in open_market(spec, seed, loop, announce)]
+    coins = [market.instrument.coin for market in markets]
+    for coin in coins:
+        if coins.count(coin) > 1:
+            raise ConfigError(
+                f"--market lists {coin!r} twice", hint="a coin can be listed once on each dex"
+            )
+    return markets

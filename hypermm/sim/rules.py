@@ -21,16 +21,14 @@ TAKER_FEE_PER_MILLION = 450
 MAKER_FEE_PER_MILLION = 150
 DEFAULT_LEVERAGE = 20
 
-NONCES_KEPT = 100
+NONCES_KEPT_MAX = 100_000
 NONCE_PAST_MS = 2 * DAY_MS
 NONCE_FUTURE_MS = DAY_MS
 
-FREE_REQUESTS = 10_000
 EXTRA_CANCELS = 100_000
 OVER_BUDGET_PAUSE_MS = 10_000
 EXPIRED_REQUEST_COST = 5
 
-OPEN_ORDERS = 1_000
 OPEN_ORDERS_MAX = 5_000
 VOLUME_PER_OPEN_ORDER = 5_000_000 * USD
 
@@ -71,8 +69,13 @@ class Rules:
         Time from block to block.
     schedule_cancel_volume : int
         Lifetime volume that the dead man's switch asks for, in micro-USD; 0 opens it to all.
-    has_address_budget : bool
-        Whether requests beyond 10000 plus one a dollar traded are refused.
+    free_requests : int
+        Requests of an account before it needs one dollar traded for each more.
+    nonces_kept : int
+        The highest nonces of a signer that are kept, the smallest of which is the floor of new
+        ones; beyond `NONCES_KEPT_MAX`, nonces are not checked at all.
+    open_orders : int
+        Orders that an account may have open, before its volume allows more.
     deep_book_ms, fast_book_ms, context_ms : int
         Time between pushes of a book of 20 levels, of one of five, and of a context. The
         exchange's documentation says 500 for the first; 5000 was measured.
@@ -129,7 +132,9 @@ class Rules:
 
     block_ms: int = field(default=70, validator=gt(0))
     schedule_cancel_volume: int = 1_000_000 * USD
-    has_address_budget: bool = True
+    free_requests: int = 10_000
+    nonces_kept: int = 100
+    open_orders: int = 1_000
     deep_book_ms: int = 5_000
     fast_book_ms: int = 500
     context_ms: int = 1_000
@@ -182,9 +187,9 @@ def order_value_max(max_leverage: int, *, is_market: bool) -> int:
     return usd * USD * (1 if is_market else 10)
 
 
-def open_orders_max(volume: int) -> int:
+def open_orders_max(free: int, volume: int) -> int:
     """Return how many orders an account of this lifetime volume (micro-USD) may have open."""
-    return min(OPEN_ORDERS + volume // VOLUME_PER_OPEN_ORDER, OPEN_ORDERS_MAX)
+    return min(free + volume // VOLUME_PER_OPEN_ORDER, max(OPEN_ORDERS_MAX, free))
 
 
 def read_rules(texts: Iterable[str], rules: Rules | None = None) -> Rules:
