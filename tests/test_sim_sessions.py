@@ -106,6 +106,13 @@ class Session:
     def switch(self, _a, b, _c, _d):
         return {"type": "scheduleCancel", "time": self.venue.exchange.now_ms + 5_000 + int(b * 900)}
 
+    def leverage(self, a, b, _c, _d):
+        return {"type": "updateLeverage", "asset": 0, "isCross": a < 0.6, "leverage": int(b * 27)}
+
+    def margin(self, a, b, _c, _d):
+        amount = int((a - 0.5) * 200_000_000)
+        return {"type": "updateIsolatedMargin", "asset": 0, "isBuy": b < 0.5, "ntli": amount}
+
     # What the world does
 
     def act(self, kind, who, numbers):
@@ -182,7 +189,10 @@ class Session:
         book = exchange.listings[0].book
         bid, ask = book.touch()
         assert bid is None or ask is None or bid[0] < ask[0], "crossed"
-        for account in exchange.accounts.by_address.values():
+        accounts = list(exchange.accounts.by_address.values())
+        assert exchange.bank.imbalance(accounts) == 0
+        assert not any(exchange.bank.lots(accounts).values())
+        for account in accounts:
             position = account.position(exchange.listings[0]).size
             bought = 0
             hanging = {c.oid for o in account.orders.values() for c in o.children}
@@ -209,8 +219,7 @@ class Session:
                     )
             assert bought == position
             self._check_margin(account, position)
-        resting = sum(o.is_resting for a in exchange.accounts.by_address.values()
-                      for o in a.orders.values())  # fmt: skip
+        resting = sum(o.is_resting for a in accounts for o in a.orders.values())
         assert len(book.bids) + len(book.asks) == resting
 
     @staticmethod
@@ -235,7 +244,19 @@ class Session:
 
 
 ACTS = ("place", "batch", "stop", "family", "protect", "cancel", "modify", "twap", "switch")
-KINDS = (*ACTS, "place", "batch", "move", "move", "block", "block", "block", "wait")
+KINDS = (
+    *ACTS,
+    "leverage",
+    "margin",
+    "place",
+    "batch",
+    "move",
+    "move",
+    "block",
+    "block",
+    "block",
+    "wait",
+)
 UNIT = st.integers(0, 9_999).map(lambda n: n / 10_000)
 EVENT = st.tuples(st.sampled_from(KINDS), st.integers(0, 1), st.tuples(UNIT, UNIT, UNIT, UNIT))
 
