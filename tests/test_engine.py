@@ -266,6 +266,28 @@ def test_fa06_a_position_that_differs_twice_is_adopted_and_said():
     assert "Position adopted from the exchange" in world.events()
 
 
+def test_what_own_fills_lose_reaches_the_estimates_and_the_report():
+    """Fills, markouts, and the loss that a quote has to earn back: one chain."""
+    world = Scenario().quote()
+    before = world.engine.snapshot().estimates
+    assert before.adverse_selection_bps == pytest.approx(0.5 * before.spread_bps)
+
+    for _ in range(3):
+        deliver(world, Side.BUY, 20)
+        world.run(0.1)
+        world.mid -= 100  # 1 bp a time
+        world.run(70.0)
+
+    snapshot = world.engine.snapshot()
+    loss = snapshot.report["adverse_selection_bps"]
+    assert loss.n == 3
+    assert loss.value == snapshot.estimates.adverse_selection_bps
+    assert loss.value > before.adverse_selection_bps
+    assert loss.value < 0.2  # three fills against the weight of fifty
+    assert {one.side for one in snapshot.queues} == {1, -1}
+    assert snapshot.channels["quotes"].rows > 0
+
+
 def test_fa08_a_foreign_fill_moves_the_position_but_is_not_ours():
     """FA-08: a trade by hand on the same account."""
     world = Scenario().quote()

@@ -1,10 +1,12 @@
 """The fair price: what is added to the mid is learnt without look-ahead and stays within bounds."""
 
+import doctest
 import random
 from math import isnan
 
 import pytest
 
+from hypermm._core import fair as module
 from hypermm._core.fair import SIGNAL_SECS, FairPrice
 
 SECOND = 10**9
@@ -159,3 +161,8 @@ def test_values_outside_their_domain_are_refused(changes):
     }  # fmt: skip
     with pytest.raises(ValueError, match=r"must (be|lie)"):
         FairPrice().observe(**state | changes)
+
+
+def test_the_examples_run():
+    """Examples of docstrings are code."""
+    assert doctest.testmod(module).failed == 0

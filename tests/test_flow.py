@@ -1,10 +1,12 @@
 """Arrivals of aggressive orders: intensities, severity and direction."""
 
+import doctest
 import random
 from math import isnan
 
 import pytest
 
+from hypermm._core import flow as module
 from hypermm._core.flow import Arrivals, Flow
 from hypermm._core.hawkes_fit import fit
 
@@ -200,3 +202,8 @@ def test_values_outside_their_domain_are_refused(call):
     """The door checks; the room computes."""
     with pytest.raises(ValueError, match="must"):
         call(Flow())
+
+
+def test_the_examples_run():
+    """Examples of docstrings are code."""
+    assert doctest.testmod(module).failed == 0

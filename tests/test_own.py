@@ -1,10 +1,12 @@
 """Our quotes among the others: place in the queue, chance of a fill, and what own fills teach."""
 
+import doctest
 from math import isnan
 
 import numpy as np
 import pytest
 
+from hypermm._core import own as module
 from hypermm._core.feed import Feed
 from hypermm._core.kappa_joint import fit_joint
 from hypermm._core.own import OwnQuotes
@@ -173,3 +175,8 @@ def test_few_own_fills_or_none_leave_the_decay_to_the_arrivals():
         feed.own_fill(1, 0, 1, 1_001.0)
     with pytest.raises(ValueError, match="decay_secs"):
         OwnQuotes(decay_secs=0.0)
+
+
+def test_the_examples_run():
+    """Examples of docstrings are code."""
+    assert doctest.testmod(module).failed == 0

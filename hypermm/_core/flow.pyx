@@ -368,7 +368,9 @@ cdef class Flow:
             is_calibrated = self.buys.is_calibrated
         if not (is_forced or is_calibrated):
             rarity = fmin(rarity, UNSEEN_RARITY)
-        side[0] = excited if is_forced or (flow > 0.0 and signed_flow >= 0.6 * flow) else 0
+        side[0] = 0
+        if rarity > 0.0 and (is_forced or (flow > 0.0 and signed_flow >= 0.6 * flow)):
+            side[0] = excited
         return directed(severity_of(rarity), signed_flow, flow, is_forced)
 
 
