@@ -268,6 +268,16 @@ class SetReferrerAction(_Action, frozen=True, tag="setReferrer"):
     code: str
 
 
+class AgentSetAbstractionAction(_Action, frozen=True, tag="agentSetAbstraction"):
+    """Choose how the account pools its margin: `i` not at all, `u` unified, `p` portfolio."""
+
+    abstraction: Literal["i", "u", "p"]
+
+
+class AgentEnableDexAbstractionAction(_Action, frozen=True, tag="agentEnableDexAbstraction"):
+    """Pool margin over dexs; the older form of `agentSetAbstraction`."""
+
+
 class _UserAction(_Part, frozen=True, tag_field="type", gc=False, kw_only=True):
     """An action that the master key signs as typed data."""
 
@@ -371,6 +381,8 @@ L1Action = (
     | SubAccountTransferAction
     | VaultTransferAction
     | SetReferrerAction
+    | AgentSetAbstractionAction
+    | AgentEnableDexAbstractionAction
 )
 UserAction = (
     UsdSendAction

@@ -17,6 +17,7 @@ from hypermm.sim import (
 )
 from hypermm.sim.accounts import Account, FundingPayment
 from hypermm.sim.ask import Request
+from hypermm.sim.liquidation import BACKSTOP
 from hypermm.sim.samples import Sample
 
 if TYPE_CHECKING:
@@ -169,7 +170,12 @@ def user_role(venue: "Exchange", request: Request) -> Any:
     master = venue.accounts.master(address)
     if master is not None:
         return {"role": "agent", "data": {"user": master.address}}
-    return {"role": "missing" if venue.accounts.get(address) is None else "user"}
+    account = venue.accounts.get(address)
+    if account is not None and account.master is not None:
+        return {"role": "subAccount", "data": {"master": account.master.address}}
+    if address == BACKSTOP:
+        return {"role": "vault"}
+    return {"role": "missing" if account is None else "user"}
 
 
 def extra_agents(venue: "Exchange", request: Request) -> Any:
@@ -192,15 +198,46 @@ def asset_data(venue: "Exchange", request: Request) -> dict[str, Any] | None:
 
 def abstraction(venue: "Exchange", request: Request) -> Any:
     """Answer `userAbstraction`."""
-    ask.account(venue, request)
-    return "disabled"
+    account = ask.account(venue, request)
+    return account.abstraction if account else "disabled"
 
 
 def max_builder_fee(venue: "Exchange", request: Request) -> Any:
     """Answer `maxBuilderFee`."""
-    ask.account(venue, request)
-    canonical_address(ask.text(request, "builder"))
-    return 0
+    account = ask.account(venue, request)
+    builder = canonical_address(ask.text(request, "builder"))
+    return account.builder_fees.get(builder, 0) if account else 0
+
+
+def sub_accounts(venue: "Exchange", request: Request) -> Any:
+    """Answer `subAccounts`: null for who has none."""
+    account = ask.account(venue, request)
+    return (
+        [
+            {
+                "name": name,
+                "subAccountUser": address,
+                "master": account.address,
+                "clearinghouseState": state(venue, {"user": address}),
+                "spotState": about_spot.state(venue, {"user": address}),
+            }
+            for address, name in account.sub_accounts.items()
+        ]
+        if account and account.sub_accounts
+        else None
+    )
+
+
+def sub_accounts_by_dex(venue: "Exchange", request: Request) -> Any:
+    """Answer `subAccounts2`: the same with the states of all dexs."""
+    found = sub_accounts(venue, request)
+    for entry in found or ():
+        user = entry["subAccountUser"]
+        del entry["clearinghouseState"]
+        entry["dexToClearinghouseState"] = [
+            [dex, state(venue, {"user": user, "dex": dex})] for dex in venue.dexs
+        ]
+    return found
 
 
 def referral(venue: "Exchange", request: Request) -> Any:

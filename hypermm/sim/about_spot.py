@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypermm.sim import ask
 from hypermm.sim.ask import Request
+from hypermm.sim.shapes import usd_text
 
 if TYPE_CHECKING:
     from hypermm.sim.exchange import Exchange
@@ -54,8 +55,12 @@ def meta_and_contexts(venue: "Exchange", request: Request) -> Any:
 
 def state(venue: "Exchange", request: Request) -> Any:
     """Answer `spotClearinghouseState`."""
-    ask.account(venue, request)
-    return {"balances": []}
+    account = ask.account(venue, request)
+    if account is None or account.spot_usdc == 0:
+        return {"balances": []}
+    total = usd_text(account.spot_usdc)
+    usdc = {"coin": "USDC", "token": 0, "total": total, "hold": "0.0", "entryNtl": "0.0"}
+    return {"balances": [usdc]}
 
 
 def empty_book(venue: "Exchange") -> dict[str, Any]:

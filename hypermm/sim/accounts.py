@@ -77,6 +77,7 @@ class Account:
     ledger: list[LedgerUpdate] = field(factory=list)  # what moved money beside trading
     fundings: deque[FundingPayment] = field(factory=lambda: deque(maxlen=FILLS_KEPT))
     agents: dict[str, Agent] = field(factory=dict)  # by name
+    agent_removed_ms: int = -1 << 62
     day_volume: dict[int, list[int]] = field(factory=dict)  # UTC day -> [taker, maker]
     samples: Samples = field(factory=Samples)
     rates: Rates | None = None  # of its fees today; None: the base
@@ -204,6 +205,7 @@ class Accounts:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self.by_address: dict[str, Account] = {}
+        self.by_code: dict[str, Account] = {}  # referrers by their code
         self._masters: dict[str, Account] = {}  # agent's address -> its account
         self._nonces: dict[str, NonceWindow] = {}
 

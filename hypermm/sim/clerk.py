@@ -7,12 +7,16 @@ from typing import Any
 from attrs import evolve
 
 from hypermm.hyperliquid.actions import (
+    AgentEnableDexAbstractionAction,
+    AgentSendAssetAction,
+    AgentSetAbstractionAction,
     ApproveAgentAction,
     ApproveBuilderFeeAction,
     BatchModifyAction,
     Builder,
     CancelAction,
     CancelByCloidAction,
+    CreateSubAccountAction,
     ExchangeAction,
     ModifyAction,
     ModifyWire,
@@ -20,14 +24,24 @@ from hypermm.hyperliquid.actions import (
     OrderAction,
     OrderWire,
     Priority,
+    ReserveRequestWeightAction,
     ScheduleCancelAction,
+    SendAssetAction,
     SetReferrerAction,
+    SpotSendAction,
+    SubAccountTransferAction,
+    TopUpIsolatedOnlyMarginAction,
     TwapCancelAction,
     TwapOrderAction,
     UpdateIsolatedMarginAction,
     UpdateLeverageAction,
+    UsdClassTransferAction,
+    UsdSendAction,
     UserAction,
+    UserDexAbstractionAction,
+    UserSetAbstractionAction,
     VaultTransferAction,
+    WithdrawAction,
 )
 from hypermm.sim import refusals, rules, settings
 from hypermm.sim.accounts import Account, Accounts
@@ -37,6 +51,7 @@ from hypermm.sim.orders import VenueOrder
 from hypermm.sim.refusals import ActionRefusedError
 from hypermm.sim.rules import Rules
 from hypermm.sim.tickets import StaticRefusalError, Ticket, read_tickets
+from hypermm.sim.transfers import Transfers
 
 Response = dict[str, Any]
 DEFAULT: Response = {"type": "default"}
@@ -58,6 +73,7 @@ class Clerk:
         self._orderable = ChainMap(listings, {spot.asset: spot})
         self._desk = desk
         self._rules = rules
+        self._transfers = transfers = Transfers(accounts, desk)
         self._handlers: dict[type, Callable[[Account, Any], Response]] = {
             OrderAction: self._order,
             CancelAction: self._cancel,
@@ -74,7 +90,29 @@ class Clerk:
             ApproveBuilderFeeAction: self._approve_builder_fee,
             SetReferrerAction: self._set_referrer,
             VaultTransferAction: self._vault_transfer,
+            TopUpIsolatedOnlyMarginAction: self._top_up,
+            ReserveRequestWeightAction: self._reserve_weight,
+            UserSetAbstractionAction: self._user_set_abstraction,
+            UserDexAbstractionAction: self._user_dex_abstraction,
+            AgentSetAbstractionAction: self._agent_set_abstraction,
+            AgentEnableDexAbstractionAction: self._agent_enable_dex_abstraction,
+            CreateSubAccountAction: self._create_sub_account,
+            UsdSendAction: self._moved(transfers.usd_send),
+            WithdrawAction: self._moved(transfers.withdraw),
+            UsdClassTransferAction: self._moved(transfers.class_transfer),
+            SpotSendAction: self._moved(transfers.spot_send),
+            SendAssetAction: self._moved(transfers.send_asset),
+            AgentSendAssetAction: self._moved(transfers.send_asset),
+            SubAccountTransferAction: self._moved(transfers.sub_account_transfer),
         }
+
+    @staticmethod
+    def _moved(move: Callable[[Account, Any], None]) -> Callable[[Account, Any], Response]:
+        def answer(account: Account, action: Any) -> Response:
+            move(account, action)
+            return DEFAULT
+
+        return answer
 
     # Budget
 
@@ -123,7 +161,8 @@ class Clerk:
     # Orders
 
     def _order(self, account: Account, action: OrderAction) -> Response:
-        if action.builder is not None:
+        builder = action.builder
+        if builder is not None and builder.f > account.builder_fees.get(builder.b.lower(), -1):
             raise ActionRefusedError(refusals.BUILDER_FEE)
         try:
             tickets = self._read(action.orders, action.grouping, action.builder)
@@ -285,11 +324,58 @@ class Clerk:
         settings.approve_agent(self._accounts, account, action, self._desk.now_ms)
         return DEFAULT
 
-    def _approve_builder_fee(self, _account: Account, _action: ApproveBuilderFeeAction) -> Response:
-        raise ActionRefusedError("Builder has insufficient balance to be approved.")
+    def _approve_builder_fee(self, account: Account, action: ApproveBuilderFeeAction) -> Response:
+        settings.approve_builder_fee(self._accounts, account, action)
+        return DEFAULT
 
-    def _set_referrer(self, _account: Account, _action: SetReferrerAction) -> Response:
-        raise ActionRefusedError("Referral code not registered")
+    def _set_referrer(self, account: Account, action: SetReferrerAction) -> Response:
+        referrer = self._accounts.by_code.get(action.code)
+        if referrer is None or referrer is account:
+            raise ActionRefusedError(refusals.REFERRAL_UNKNOWN)
+        account.referrer = account.referrer or referrer.address
+        return DEFAULT
+
+    def _top_up(self, account: Account, action: TopUpIsolatedOnlyMarginAction) -> Response:
+        settings.top_up(account, self._listing(action.asset), action)
+        return DEFAULT
+
+    def _reserve_weight(self, account: Account, action: ReserveRequestWeightAction) -> Response:
+        cost = action.weight * rules.REQUEST_WEIGHT_PRICE
+        if cost > account.pool().withdrawable:
+            raise ActionRefusedError(refusals.SEND_BALANCE)
+        account.pool().cash -= cost
+        self._desk.bank.fees += cost
+        account.reserved_requests += action.weight
+        return DEFAULT
+
+    def _user_set_abstraction(self, account: Account, action: UserSetAbstractionAction) -> Response:
+        if action.user.lower() != account.address:
+            raise ActionRefusedError(refusals.ABSTRACTION)
+        settings.set_abstraction(account, action.abstraction)
+        return DEFAULT
+
+    def _user_dex_abstraction(self, account: Account, action: UserDexAbstractionAction) -> Response:
+        if action.user.lower() != account.address:
+            raise ActionRefusedError(refusals.ABSTRACTION)
+        settings.set_abstraction(account, "unifiedAccount" if action.enabled else "disabled")
+        return DEFAULT
+
+    def _agent_set_abstraction(
+        self, account: Account, action: AgentSetAbstractionAction
+    ) -> Response:
+        words = {"i": "disabled", "u": "unifiedAccount", "p": "portfolioMargin"}
+        settings.set_abstraction(account, words[action.abstraction])
+        return DEFAULT
+
+    def _agent_enable_dex_abstraction(
+        self, account: Account, _action: AgentEnableDexAbstractionAction
+    ) -> Response:
+        settings.set_abstraction(account, "unifiedAccount")
+        return DEFAULT
+
+    def _create_sub_account(self, account: Account, action: CreateSubAccountAction) -> Response:
+        address = self._transfers.create_sub_account(account, action)
+        return {"type": "createSubAccount", "data": address}
 
     def _vault_transfer(self, _account: Account, action: VaultTransferAction) -> Response:
         raise ActionRefusedError(refusals.unknown_vault(action.vaultAddress))

@@ -25,6 +25,8 @@ class Dex:
         Cap of the dex as a whole; 0: none.
     transfer_usd_max : int
         Most that may be moved onto it at once.
+    strict_coins : frozenset of str
+        Markets whose isolated margin leaves only by closing.
     funding_multipliers : dict of str to str
         By coin, where it is not 1.
     """
@@ -36,4 +38,5 @@ class Dex:
     interest_caps_usd: dict[str, int] = field(factory=dict)
     interest_cap_usd: int = 0
     transfer_usd_max: int = 1_000_000_000
+    strict_coins: frozenset[str] = frozenset()
     funding_multipliers: dict[str, str] = field(factory=dict)

@@ -154,6 +154,7 @@ class Exchange:
         listing = Listing(market, asset, self.start_ms, self.rules)
         cap_usd = self.desk.dexs[dex].interest_caps_usd.get(listing.coin, 0)
         listing.open_interest_cap = cap_usd * rules.USD
+        listing.is_strict = listing.coin in self.desk.dexs[dex].strict_coins
         self.listings[asset] = listing
         for stamp, price, size, tid, _, _, side, _, _ in market.snapshot_trades.array.tolist():
             self.desk.now_ms = self.start_ms + min(stamp // NS_PER_MS, 0)
@@ -347,7 +348,10 @@ class Exchange:
             if account is None:
                 raise ActionRefusedError(refusals.unknown_wallet(signer))
         if submission.vault is not None:
-            raise ActionRefusedError(refusals.unknown_vault(submission.vault))
+            sub = self.accounts.get(submission.vault)
+            if sub is None or sub.master is not account or isinstance(action, UserAction):
+                raise ActionRefusedError(refusals.unknown_vault(submission.vault))
+            account = sub
         self.accounts.nonces(signer).admit(submission.nonce, self.now_ms)
         expires = submission.expires_after_ms
         is_late = expires is not None and expires < self.now_ms

@@ -103,6 +103,7 @@ class Listing:
         self.new_trades: list[Trade] = []
         self.is_spot = asset == SPOT_ASSET
         self.is_halted = False
+        self.is_strict = False  # isolated margin leaves only by closing
         self.was_at_cap = False
         self.open_interest_cap = 0  # micro-USD at the mark; 0: none
         # From which value of a position (micro-USD) on which leverage is the highest.

@@ -149,6 +149,23 @@ SCHEDULE_COUNT = "Cannot set scheduled cancel time, already triggered 10 times t
 AGENT_USED = "Extra agent already used."
 AGENT_COUNT = "Too many extra agents for cumulative volume traded. Current limit is 3"
 AGENT_EXPIRED = "Agent valid_until already expired."
+AGENT_PENDING = "User has pending agent removal"
+AGENT_SEND = "Agent can only send asset to same user or their sub-accounts."
+SEND_INVALID = "Invalid send"
+SEND_BALANCE = "Insufficient balance for token transfer"
+SEND_ZERO = "Send amount cannot be zero"
+DEX_INVALID = "Invalid perp DEX"
+DECIMAL_INVALID = "Invalid decimal number"
+DECIMALS_INVALID = "Invalid number of decimals"
+REFERRAL_UNKNOWN = "Referral code not registered"
+ABSTRACTION = "Abstraction transition not allowed"
+ISOLATED_STRICT = (
+    "Cannot remove isolated margin for this asset. To remove margin, reduce the position."
+)
+NOT_STRICT = "Asset not strict isolated"
+BUILDER_BALANCE = "Builder has insufficient balance to be approved."
+# The exchange's words for the next one are not known.
+SUB_ACCOUNT_INVALID = "Invalid sub-account name"
 NO_SUCH_ACTION = "Action is not available on this exchange."
 
 
@@ -170,6 +187,24 @@ def must_deposit(address: str) -> str:
 def unknown_vault(address: str) -> str:
     """Refuse to act for an address that is no vault or sub-account of the signer."""
     return f"Vault not registered: {address}"
+
+
+def unknown_token(token: str) -> str:
+    """Refuse to move a token that is not held here."""
+    return f"Unknown token {token}"
+
+
+def sub_account_volume(required: int, traded: int) -> str:
+    """Refuse a sub-account to who has traded little."""
+    return (
+        "Cannot create sub-accounts until enough volume traded. "
+        f"Required: ${required // 1_000_000}. Traded: {usd_text(traded)}."
+    )
+
+
+def sub_account_transfer(user: str, other: str) -> str:
+    """Refuse to move money to or from somebody else's account."""
+    return f"Invalid sub-account transfer from {user} to {other}"
 
 
 def over_budget(used: int, cap: int, volume: int) -> str:

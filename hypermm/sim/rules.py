@@ -47,6 +47,11 @@ LIQUIDATION_PAUSE_MS = 30_000  # after a part, in which all of the rest goes
 SCHEDULE_AHEAD_MS = 5_000
 SCHEDULED_CANCELS_A_DAY = 10
 
+SUB_ACCOUNT_VOLUME = 100_000 * USD
+WITHDRAW_FEE = 1 * USD
+REQUEST_WEIGHT_PRICE = USD // 2_000  # of one reserved request
+BUILDER_BALANCE = 100 * USD  # that a builder has to hold
+AGENT_REMOVAL_MS = 5_000  # after a removal, in which no agent is approved
 REFERRER_VOLUME = 10_000 * USD  # before an account may have a referral code
 
 AGENT_LIFE_MS = 90 * DAY_MS

@@ -1,9 +1,14 @@
-"""Actions on an account itself: leverage, isolated margin, dead man's switch, agents."""
+"""Actions on an account itself: leverage, margin, dead man's switch, agents, builders."""
+
+import re
+from decimal import Decimal
 
 from hypermm.errors import WireError
 from hypermm.hyperliquid.actions import (
     ApproveAgentAction,
+    ApproveBuilderFeeAction,
     ScheduleCancelAction,
+    TopUpIsolatedOnlyMarginAction,
     UpdateIsolatedMarginAction,
     UpdateLeverageAction,
     canonical_address,
@@ -17,6 +22,8 @@ from hypermm.sim.rules import Rules
 NOBODY = "0x" + 40 * "0"
 AGENT_NAME_MAX = 16
 VALID_UNTIL = " valid_until "
+BUILDER_TENTHS_MAX = 1_000  # one percent, on spot; a perp's order may ask a tenth of it
+ABSTRACTIONS = ("default", "disabled", "unifiedAccount", "portfolioMargin")
 
 
 def update_leverage(account: Account, listing: Listing, action: UpdateLeverageAction) -> None:
@@ -54,6 +61,8 @@ def update_isolated_margin(
         raise ActionRefusedError(refusals.ISOLATED_EMPTY)
     if amount == 0:
         raise ActionRefusedError(refusals.ISOLATED_ZERO)
+    if amount < 0 and listing.is_strict:
+        raise ActionRefusedError(refusals.ISOLATED_STRICT)
     if amount > max(pool.cross_value - pool.margin_required(), 0):
         raise ActionRefusedError(refusals.ISOLATED_INCREASE)
     needed = max(abs(position.value) // position.leverage, abs(position.value) // 10)
@@ -61,6 +70,61 @@ def update_isolated_margin(
         raise ActionRefusedError(refusals.ISOLATED_REDUCE)
     pool.cash -= amount
     position.raw += amount
+
+
+def top_up(account: Account, listing: Listing, action: TopUpIsolatedOnlyMarginAction) -> None:
+    """Add margin until a position has the wanted leverage. Raises ActionRefusedError."""
+    if not listing.is_strict:
+        raise ActionRefusedError(refusals.NOT_STRICT)
+    pool = account.pool_of(listing)
+    position = pool.position(listing)
+    if position.size == 0:
+        raise ActionRefusedError(refusals.ISOLATED_EMPTY)
+    try:
+        wanted = Decimal(action.leverage)
+    except ArithmeticError:
+        raise ActionRefusedError(refusals.LEVERAGE_VALUE) from None
+    if not 0 < wanted <= listing.instrument.max_leverage:
+        raise ActionRefusedError(refusals.LEVERAGE_VALUE)
+    missing = int(abs(position.value) / wanted) - position.equity
+    if missing <= 0:
+        raise ActionRefusedError(refusals.ISOLATED_ZERO)
+    if missing > max(pool.cross_value - pool.margin_required(), 0):
+        raise ActionRefusedError(refusals.ISOLATED_INCREASE)
+    pool.cash -= missing
+    position.raw += missing
+
+
+def set_abstraction(account: Account, wanted: str) -> None:
+    """Choose how an account pools its margin; only while it holds and orders nothing.
+
+    Raises ActionRefusedError.
+    """
+    if wanted not in ABSTRACTIONS:
+        raise ActionRefusedError(refusals.ABSTRACTION)
+    if account.orders or not all(pool.is_flat for pool in account.pools.values()):
+        raise ActionRefusedError(refusals.ABSTRACTION)
+    cash = sum(pool.cash for pool in account.pools.values())
+    account.abstraction = wanted
+    if account.is_unified:
+        account.pools.clear()
+        account.pool().cash = cash
+
+
+def approve_builder_fee(
+    accounts: Accounts, account: Account, action: ApproveBuilderFeeAction
+) -> None:
+    """Let a builder take up to a fee, such as `0.01%`. Raises ActionRefusedError."""
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%", action.maxFeeRate)
+    if match is None:
+        raise ActionRefusedError(refusals.DECIMAL_INVALID)
+    tenths = Decimal(match[1]) * 1_000  # a percent is a thousand tenths of a basis point
+    if tenths != int(tenths) or tenths > BUILDER_TENTHS_MAX:
+        raise ActionRefusedError(refusals.DECIMALS_INVALID)
+    builder = accounts.get(action.builder)
+    if builder is None or builder.pool().cross_value < rules.BUILDER_BALANCE:
+        raise ActionRefusedError(refusals.BUILDER_BALANCE)
+    account.builder_fees[builder.address] = int(tenths)
 
 
 def schedule_cancel(
@@ -92,7 +156,11 @@ def approve_agent(
         raise ActionRefusedError("Invalid agent address.") from None
     name, _, until = (action.agentName or "").partition(VALID_UNTIL)
     name = name[:AGENT_NAME_MAX]
+    if now_ms < account.agent_removed_ms + rules.AGENT_REMOVAL_MS:
+        raise ActionRefusedError(refusals.AGENT_PENDING)
     if address == NOBODY:
+        if name in account.agents:
+            account.agent_removed_ms = now_ms
         accounts.drop_agent(account, name)
         return
     until_ms = now_ms + rules.AGENT_LIFE_MS

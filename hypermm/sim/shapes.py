@@ -290,6 +290,8 @@ def universe_entry(listing: Listing) -> Json:
     }
     if rule.is_isolated_only:
         entry["onlyIsolated"] = True
+        if listing.is_strict:
+            entry["marginMode"] = "strictIsolated"
     return entry
 
 
