@@ -8,8 +8,9 @@ The kernels come from this checkout's build (`python setup.py build_ext --inplac
 its Python version. Both sides decide every 100 ms of the market about ten levels a side, one tick
 apart, join the touch or stay behind it, send what differs with 20 ms of latency, refit every five
 seconds, and fill by queue position. Each run is a process of its own, in turns, so that memory is
-its own and what else the machine does falls on both; rates are by the processor's time. hftbacktest has its feed in memory before its
-clock starts, compiled and warm; hypermm reads its rows from disk while its clock runs.
+its own and what else the machine does falls on both; rates are by the processor's time.
+hftbacktest has its feed in memory before its clock starts, compiled and warm; hypermm reads its
+rows from disk while its clock runs.
 """
 
 import argparse

@@ -186,7 +186,9 @@ _HOMES = {
     ),
     "_core.markouts": ("MarkoutStream",),
     "backtesting": (
+        "Audit",
         "Result",
+        "audit",
         "backtest",
     ),
     "recordings": (

@@ -71,7 +71,13 @@ from hypermm._core.regression import (
     FairPriceStream as FairPriceStream,
 )
 from hypermm.backtesting import (
+    Audit as Audit,
+)
+from hypermm.backtesting import (
     Result as Result,
+)
+from hypermm.backtesting import (
+    audit as audit,
 )
 from hypermm.backtesting import (
     backtest as backtest,

@@ -1,111 +1,96 @@
-"""The audit: orders, position, fills and margin against the exchange, repaired and counted."""
+"""What went into an engine is kept, and played again does the same; or it is said where not."""
 
-from hypermm.engine import Mode
-from hypermm.messages import ReadAccount, ReadOpenOrders, Side, UpdateLeverage
-from tests.scenario import Scenario
+import json
 
+import pytest
 
-def differences(world: Scenario) -> dict[str, int]:
-    return {name: one.differences for name, one in world.engine.snapshot().audit.items()}
-
-
-def test_everything_is_compared_each_minute_and_nothing_differs():
-    """Orders, position, fills and margin: each at least once a minute, without a false alarm."""
-    world = Scenario().quote()
-    before = {name: one.times for name, one in world.engine.snapshot().audit.items()}
-
-    world.run(61.0)
-
-    audit = world.engine.snapshot().audit
-    assert set(audit) == {"orders", "position", "fills", "margin"}
-    assert all(one.times > before[name] for name, one in audit.items())
-    assert set(differences(world).values()) == {0}
+from hypermm import audit, backtest
+from hypermm.cli.main import main
+from hypermm.errors import RecordingError
+from hypermm.inputs import decode, encode, read_inputs
+from hypermm.messages import Fill, OpenOrders, Side
 
 
-def test_an_order_that_is_gone_is_counted_and_replaced():
-    """Ended behind our back without a word: the list shows it, the ladder is whole again."""
-    world = Scenario().quote()
-    lost = world.side(Side.BUY)[0]
-    lost.status = "canceled"
-
-    world.run(20.0)
-
-    assert differences(world)["orders"] == 1
-    assert len(world.side(Side.BUY)) == 5
-    assert world.engine.mode is Mode.QUOTING
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    file = tmp_path_factory.mktemp("inputs") / "session"
+    return file, backtest("synthetic:WLFI", seed=1, duration_secs=120.0, record=file)
 
 
-def test_fa06_a_position_that_differs_is_adopted_and_counted():
-    """Somebody else traded and no stream told: the exchange's number counts."""
-    world = Scenario().quote()
-    world.position += 50
+def test_the_same_inputs_give_the_recorded_actions(recorded):
+    """And the same digest: nothing else went in."""
+    file, result = recorded
 
-    world.run(30.0)
+    found = audit(file)
 
-    assert differences(world)["position"] == 1
-    assert world.engine.snapshot().position == 50
-    assert "Position adopted from the exchange" in world.events()
-
-
-def test_fa02_a_fill_that_the_stream_missed_is_found_counted_and_booked_once():
-    """FA-02: the minute's read of fills brings what the stream did not."""
-    world = Scenario().quote()
-    events = world.fill(world.side(Side.BUY)[0], 100)
-
-    world.run(70.0)
-
-    assert len(events) > 0
-    snapshot = world.engine.snapshot()
-    assert snapshot.position == 100
-    assert snapshot.ledger.adjustments == 0
-    assert differences(world)["fills"] == 1
-    assert "Missed fills found" in world.events()
+    assert found.difference is None
+    assert found.digest == result.digest
+    assert found.steps == result.steps
+    assert found.actions > 10
 
 
-def test_leverage_that_somebody_changed_is_set_back():
-    """The sizes rest on it: quotes go, it is set anew, and quoting goes on."""
-    world = Scenario().quote()
-    sent = sum(isinstance(action, UpdateLeverage) for action in world.sent)
-    world.leverage = 3
-
-    world.run(20.0)
-
-    assert sum(isinstance(action, UpdateLeverage) for action in world.sent) == sent + 1
-    assert world.leverage == 40
-    assert differences(world)["margin"] == 1
-    assert world.engine.mode is Mode.QUOTING
+def test_a_recorded_run_is_the_one_that_is_not(recorded):
+    """Writing changes nothing."""
+    assert backtest("synthetic:WLFI", seed=1, duration_secs=120.0) == recorded[1]
 
 
-def test_an_account_that_shrank_carries_a_smaller_limit():
-    """Position limit <= account x leverage x 0.5 holds for the account as it is."""
-    world = Scenario().quote()
-    assert world.engine.snapshot().position_limit == 5_000
-    world.account_usd = 150.0
+def test_another_engine_is_found_out_at_its_first_other_action(recorded, tmp_path):
+    """Here one with another risk aversion; the step and both answers are shown."""
+    line, _, steps = recorded[0].read_bytes().partition(b"\n")
+    header = json.loads(line)
+    header["config"]["trading.risk_aversion"] = 1.0
+    other = tmp_path / "other"
+    other.write_bytes(json.dumps(header).encode() + b"\n" + steps)
 
-    world.run(30.0)
+    found = audit(other)
 
-    assert world.engine.snapshot().position_limit == 3_000  # 150 x 40 x 0.5 at 1 USD a lot
-    assert differences(world)["margin"] == 1
-    assert world.engine.mode is Mode.QUOTING
-    assert all(landed.order.size * 5 <= 1_200 for landed in world.side(Side.BUY))
+    assert found.difference is not None
+    assert found.difference.recorded != found.difference.now
+    assert f"differs at step {found.difference.step}" in str(found)
 
 
-def test_fa06_a_difference_that_the_stream_explains_is_none():
-    """A fill that an answer shows before the stream tells it is no difference."""
-    world = Scenario().quote()
+def test_the_commands_write_and_compare(tmp_path, capsys):
+    """0 for the same; the tutorial's way."""
+    file = str(tmp_path / "inputs")
 
-    def race(action):
-        if not isinstance(action, ReadAccount | ReadOpenOrders):
-            return None
-        side = world.side(Side.BUY if world.position <= 0 else Side.SELL)
-        late = world.fill(side[0], 20) if side else []
-        return [*world.perform(action), *late]
+    assert main(["backtest", "synthetic:WLFI", "--duration", "30s", "--record", file]) == 0
+    assert main(["replay", file]) == 0
 
-    world.answer = race
-    world.run(61.0)
-    world.answer = lambda _: None
-    world.run(3.0)
+    assert "every action is the recorded one" in capsys.readouterr().out
 
-    found = differences(world)
-    assert (found["position"], found["margin"], found["fills"]) == (0, 0, 0)
-    assert world.engine.snapshot().position == world.position
+
+def test_no_key_is_in_the_record(recorded):
+    """The file is handed to whoever looks for a defect."""
+    assert b"private_key" not in recorded[0].read_bytes()
+
+
+def test_a_torn_last_step_is_left_out(recorded, tmp_path):
+    """A process that died was writing."""
+    torn = tmp_path / "torn"
+    torn.write_bytes(recorded[0].read_bytes()[:-3])
+
+    assert audit(torn).steps == audit(recorded[0]).steps - 1
+
+
+@pytest.mark.parametrize("content", [b"", b"hello\n", b"[1]\n", b'{"format": 99}\n', b"\xff\n"])
+def test_what_is_no_record_is_refused(tmp_path, content):
+    """With the file's name, by the command too."""
+    file = tmp_path / "x"
+    file.write_bytes(content)
+
+    with pytest.raises(RecordingError, match="no record of an engine's inputs"):
+        audit(file)
+    assert main(["replay", str(file)]) == 2
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(RecordingError, match="cannot be read"):
+        read_inputs(tmp_path / "nowhere")
+
+
+def test_values_survive_the_way_to_disk_and_back():
+    """Enums, nested values, None and floats to the last bit."""
+    fill = Fill(1, 2, None, Side.SELL, 3, 4, 0.1 + 0.2, 5, -6, float("-0.0"), False)
+    event = (fill, OpenOrders(7, ()))
+
+    assert decode(json.loads(json.dumps(encode(event)))) == event

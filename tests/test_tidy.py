@@ -21,6 +21,7 @@ FLOORS = [
         "sim",
         "recordings",
         "journal",
+        "inputs",
         "telemetry",
         "metrics",
         "supervise",
@@ -42,7 +43,12 @@ FLOORS = [
     {"cli", "__main__"},
 ]
 # Only `sim` and `recordings` look sideways on floor 4: at the exchange's own wire.
-SIDEWAYS = {("sim", "hyperliquid"), ("recordings", "hyperliquid"), ("sim", "recordings")}
+SIDEWAYS = {
+    ("sim", "hyperliquid"),
+    ("recordings", "hyperliquid"),
+    ("sim", "recordings"),
+    ("sim", "inputs"),
+}
 
 # Third-party package -> the rooms that are its door.
 DOORS = {

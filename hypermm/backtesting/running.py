@@ -16,6 +16,7 @@ from attrs import asdict, evolve
 
 from hypermm import config as configuration
 from hypermm._core.queue import MODEL_NAMES
+from hypermm.backtesting.audit import open_log
 from hypermm.backtesting.progress import Progress
 from hypermm.backtesting.recorder import (
     FILL_DTYPE,
@@ -61,6 +62,7 @@ def backtest(
     funded_usd: float = 10_000.0,
     block_ms: int = 70,
     shows_progress: bool = False,
+    record: Path | str | None = None,
     at_end: Callable[[Engine], None] | None = None,
 ) -> Result:
     """Trade a market in virtual time, from its start until it is over.
@@ -94,6 +96,8 @@ def backtest(
         What the account begins with.
     block_ms : int
         Time from block to block.
+    record : path, optional
+        Write all that goes into the engine and what comes out there, for `audit`.
     shows_progress : bool
         Show a line on stderr while it runs, if that is a terminal.
     at_end : callable, optional
@@ -140,13 +144,13 @@ def backtest(
         seed=seed,
         outages=outages if keep_gaps else (),
     )
-    engine = Engine(
-        settings,
-        instrument,
-        account=ACCOUNT,
-        session_start_secs=start_ms // 1_000,
-        maker_fee_bps=rules.maker_fee_per_million / PER_MILLION_IN_BPS,
-    )
+    made: dict[str, Any] = {
+        "account": ACCOUNT,
+        "session_start_secs": start_ms // 1_000,
+        "maker_fee_bps": rules.maker_fee_per_million / PER_MILLION_IN_BPS,
+    }
+    engine = Engine(settings, instrument, **made)
+    inputs = None if record is None else open_log(Path(record), settings, instrument, made)
     length_secs = _length_secs(recording, duration_secs)
     sample_ns = max(int(length_secs / SAMPLES_MAX * NS_PER_SEC), NS_PER_SEC)
     recorder = Recorder(link, engine, sample_ns=sample_ns)
@@ -158,9 +162,12 @@ def backtest(
         link,
         on_step=recorder.on_step,
         on_truth=recorder.on_truth,
+        inputs=inputs,
     )
     began = time.perf_counter()
     _run(bot, market, duration_secs, recorder, Progress(length_secs, name), shows_progress)
+    if inputs is not None:
+        inputs.close()
     fills, touches = table(recorder.fills, FILL_DTYPE), table(recorder.touches, TOUCH_DTYPE)
     secs = link.now_ns / NS_PER_SEC
     if not len(touches):
@@ -318,7 +325,8 @@ def _assumptions(
         queue=f"{rules.queue_model}{exponent}: behind all that was shown at the price; "
         + QUEUE_STATEMENTS.get(rules.queue_model, SHARED_CANCELS),
         latency=str(latency),
-        fees=f"maker {maker:g}, taker {taker:g} bps",
+        fees=f"maker {maker:g}, taker {taker:g} bps"
+        + (", less with volume by the exchange's tiers" if rules.has_fee_tiers else ""),
         gaps=gaps,
         notes=recording.notes if recording is not None else (),
     )
@@ -346,7 +354,12 @@ def _rules(queue_model: str, queue_exponent: float, fees_bps: tuple[float, float
     if not all(0.0 <= fee <= 100.0 for fee in fees_bps):
         raise ConfigError(f"fees of {fees_bps} bps are outside 0 to 100")
     maker, taker = (round(fee * PER_MILLION_IN_BPS) for fee in fees_bps)
-    return evolve(base, maker_fee_per_million=maker, taker_fee_per_million=taker)
+    return evolve(
+        base,
+        maker_fee_per_million=maker,
+        taker_fee_per_million=taker,
+        has_fee_tiers=False,
+    )
 
 
 def _shown(settings: Config) -> dict[str, Any]:

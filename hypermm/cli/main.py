@@ -22,6 +22,7 @@ from hypermm.cli import (
     generate_config,
     list_dexs,
     logs,
+    replay,
     run,
     status,
     top,
@@ -54,6 +55,7 @@ ALONE: dict[str, ModuleType] = {
     "exchange": exchange,
     "calibrate": calibrate,
     "logs": logs,
+    "replay": replay,
     "completion": completion,
 }
 

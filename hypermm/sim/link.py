@@ -20,6 +20,7 @@ from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.budget import Budget
 from hypermm.hyperliquid.replies import decode_reply
 from hypermm.hyperliquid.signing import Nonces
+from hypermm.inputs import InputLog
 from hypermm.instrument import Instrument
 from hypermm.messages import (
     Action,
@@ -290,6 +291,8 @@ class Bot:
         Called after every step with the batch, the actions that left, and the notices.
     on_truth : callable, optional
         Called with each block's truth before anything of it is delivered.
+    inputs : InputLog, optional
+        Told of every step.
     """
 
     def __init__(
@@ -302,6 +305,7 @@ class Bot:
         *,
         on_step: Callable[[Batch, list[Action], list[Notice]], None] | None = None,
         on_truth: Callable[[Truth], None] | None = None,
+        inputs: InputLog | None = None,
     ) -> None:
         self.engine = engine
         self.gate = gate
@@ -311,6 +315,7 @@ class Bot:
         self.steps = 0
         self._on_step = on_step
         self._on_truth = on_truth
+        self._inputs = inputs
         self._budget_poll_ns = 0
         self._instant_ns = -1
         self._steps_at_instant = 0
@@ -352,6 +357,8 @@ class Bot:
         self._count_step(now_ns)
         self._account(batch.private, now_ns)
         actions = self.engine.step(batch, now_ns)
+        if self._inputs is not None:
+            self._inputs.absorb(batch, actions, now_ns)
         notices = self.engine.take_notices()
         self.gate.observe(batch.rows)
         allowed, refused = self.gate.check(actions, now_ns)
