@@ -226,7 +226,7 @@ def main(count: int, seed: int = 0) -> None:
     for _ in range(count):
         found, rounding = check(draw)
         levels, worst = levels + found, max(worst, rounding)
-    print(f"{count} states, {levels} levels, seed {seed}: rounding at most {worst:.6f} of a tick")
+    print(f"{count} states, {levels} levels, seed {seed}: rounding at most {worst:.9f} of a tick")
 
 
 if __name__ == "__main__":

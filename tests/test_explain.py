@@ -6,11 +6,12 @@ import random
 
 import pytest
 
+from hypermm._core.rows import Rows
 from hypermm.engine import Mode, Unquoted
-from hypermm.messages import PlaceOrders
+from hypermm.messages import PlaceOrders, Side
 from hypermm.quoting import Term
 from tests.random_states import check
-from tests.scenario import BTC, Scenario, placed, settings
+from tests.scenario import BTC, MS, Scenario, add_book, placed, settings
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -135,3 +136,28 @@ def test_the_accounts_own_fee_is_in_the_quotes():
     ]
 
     assert [one[Term.FEE] for one in terms] == [1.5, -0.5]
+
+
+@pytest.mark.parametrize("lots_behind", [1, 50_000])
+def test_a_good_place_in_the_queue_keeps_an_order_where_it_is(lots_behind):
+    """0.7 bps behind its level, at a tolerance of 0.5: only what many stand behind stays."""
+    world = Scenario(settings(trading__max_bps_diff=0.5, strategy__ladder_config__num_levels=1))
+    world.quote().calm()
+
+    def push(secs: float, size: int) -> None:
+        for _ in range(int(secs / 0.1)):
+            rows = Rows.allocate(300)
+            world.now_ns += 100 * MS
+            add_book(rows, world.exch_ns, world.mid, levels=140, size=size)
+            events, world.pending = tuple(world.pending), []
+            for action in world.step(*events, rows=rows):
+                world.pending += world.perform(action)
+
+    push(60.0, 1)
+    before = {order.order.cloid for order in world.side(Side.BUY)}
+    push(3.0, lots_behind)
+    world.mid += 90
+    push(0.3, lots_behind)
+
+    after = {order.order.cloid for order in world.side(Side.BUY)}
+    assert (after == before) is (lots_behind > 1)

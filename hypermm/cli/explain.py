@@ -151,7 +151,9 @@ def _side(side: Mapping[str, Any]) -> "RenderableType":
     levels = side["levels"]
     if not levels:
         return Text(title, style="bold")
-    terms = next((level["terms_bps"] for level in levels if level["terms_bps"]), {})
+    terms: Mapping[str, float] = next(
+        (level["terms_bps"] for level in levels if level["terms_bps"]), {}
+    )
     rows = [
         [term, *(_bps(level["terms_bps"].get(term)) for level in levels)]
         for term in terms

@@ -6,13 +6,13 @@ same order return the same actions, live, on paper and in a replay, and `digest`
 
 from hypermm import risk
 from hypermm._core.ladder import Ladder
-from hypermm.engine.explained import Explained
 from hypermm.engine.facts import (
     BUDGET_EMPTY_FRACTION,
     BUDGET_TIGHT_FRACTION,
     NS_PER_MS,
     SECOND_NS,
 )
+from hypermm.engine.learning import Learning
 from hypermm.engine.modes import MODE_TRANSITIONS, Mode, Signal
 from hypermm.engine.opening import open_strategy
 from hypermm.engine.sizes import MICRO_USD
@@ -30,7 +30,7 @@ FILLS_OVERLAP_NS = 60 * SECOND_NS  # more than is needed: what overlaps is recog
 TIGHT_TOLERANCE = 2.0  # times `max_bps_diff`, while few actions of the address are left
 
 
-class Engine(Explained):
+class Engine(Learning):
     """One market, one account.
 
     Parameters
@@ -73,8 +73,8 @@ class Engine(Explained):
             self._ledger.mark(estimates.mid, estimates.exch_now_ns)
         if len(batch.rows):
             newest_ns = self._estimators.feed.newest_ns
-            if self._markouts.advance(estimates.mid, newest_ns) or now_ns >= self._adverse_ns:
-                self._learn_adverse()
+            if self._markouts.advance(estimates.mid, newest_ns) or now_ns >= self._learn_ns:
+                self._learn()
         self._freshness.step(estimates.age_secs, now_ns)
         self._enter(self._signal(estimates))
         actions = self._decide(estimates)

@@ -17,6 +17,7 @@ from hypermm.orders.states import OrderState
 from hypermm.quoting import Caution, Term, explain
 from hypermm.risk import Limit
 
+QUEUE_TOLERANCES = 2.0  # times `max_bps_diff`: farther behind its level no place is worth keeping
 RESTING = (OrderState.OPEN.value, OrderState.PARTIAL.value)
 
 
@@ -28,6 +29,7 @@ class Unquoted(Enum):
     STALE_DATA = "market data are too old"
     NO_BOOK = "the book is empty, one-sided or crossed"
     CASCADE = "a cascade is under way"
+    DEAF = "the account's streams do not echo what we do"
     STOPPING = "a stop was requested"
     KILLED = "the kill switch was triggered"
     PAUSED = "the side rests after fills without end"
@@ -165,11 +167,12 @@ class Explained(Facts):
                 missing = reason if not wanted and reason else Unquoted.MINIMUM
                 levels.append(LevelView(i, 0, 0, 0, missing, {}))
                 continue
-            # The order that the comparison keeps for it: one within the tolerance.
+            # The order that the comparison keeps for it: one that is near enough.
+            tolerance = self._tolerance_bps * 1e-4 * level.price
             near = [
                 order
                 for order in free
-                if abs(order.price - level.price) * 1e4 <= self._tolerance_bps * level.price
+                if -tolerance <= side * (level.price - order.price) <= QUEUE_TOLERANCES * tolerance
             ]
             served = min(near, key=lambda order: abs(order.price - level.price), default=None)
             if served is not None:
@@ -192,8 +195,8 @@ class Explained(Facts):
             case Mode.DONE:
                 return Unquoted.KILLED if self._latch else Unquoted.STOPPING
             case Mode.PULLED:
-                assert self._verdict.limit is not None, "pulled, and no limit says so"
-                return _BY_LIMIT[self._verdict.limit]
+                limit = self._verdict.limit
+                return _BY_LIMIT[limit] if limit is not None else Unquoted.DEAF
             case Mode.QUOTING | Mode.REDUCING:
                 pass
         if not self._has_book:

@@ -48,8 +48,6 @@ from hypermm.risk import ALL_CLEAR, Figures, Latch, Verdict, readings
 
 SECOND_NS = 10**9
 NS_PER_MS = 10**6
-ADVERSE_NS = SECOND_NS  # between looks at what our fills lose, if none is new
-LONGEST_LIFE_SECS = 60.0  # of inventory, where nothing is known or nothing pulls it back
 RATE_LIMIT_WINDOW_NS = 60 * SECOND_NS
 HURRY_NS = SECOND_NS  # what a second request to stop leaves
 MISSED_AFTER_NS = SECOND_NS // 2  # a fill that a read brings so late was missed by the stream
@@ -106,7 +104,7 @@ class Facts:
         self._steps = 0
         self._estimates = self._estimators.read(0)
         self._own_version = 0
-        self._adverse_ns = 0  # when the loss of our fills is looked at next
+        self._learn_ns = 0  # when own fills and queues are looked at next
         self._disconnects = 0
         self._account: AccountState | None = None
         self._fills_from_ms = 0  # where the next page of fills begins; 0: no page is open
@@ -222,23 +220,6 @@ class Facts:
         )
 
     # What happens.
-
-    def _learn_adverse(self) -> None:
-        """Tell the estimators what our fills lose, at the horizon of our inventory.
-
-        Inventory returns to its mean in 1/omega, omega = 2 sqrt(alpha eta) of the solution with
-        alpha = kappa g sigma^2 / 2 and eta = A/e.
-        """
-        self._adverse_ns = self._now_ns + ADVERSE_NS
-        known = self._estimates
-        aversion = self._config.trading.risk_aversion * known.kappa_reference_per_bps
-        pull = 0.5 * known.kappa_per_bps * aversion * known.volatility**2
-        rate = 2.0 * math.sqrt(pull * known.intensity_per_sec / math.e)
-        life_secs = 1.0 / rate if rate > 0.0 else LONGEST_LIFE_SECS
-        found = self._markouts.adverse(0.5 * known.spread_bps, min(life_secs, LONGEST_LIFE_SECS))
-        self._estimators.set_adverse(
-            found.mean_bps, found.touch_bps, found.depth_bps, error_bps=found.error_bps, n=found.n
-        )
 
     def _net_own(self) -> None:
         """Tell the estimators which part of the displayed book is ours."""

@@ -102,6 +102,7 @@ class Estimators:
     def queues(self) -> tuple[Queue, ...]:
         """Return where our resting quotes stand in their queues."""
         feed = self._feed
+        others = {side: dict(feed.book.levels(side)) for side in (1, -1)}
         return tuple(
             Queue(
                 side=side,
@@ -110,6 +111,9 @@ class Estimators:
                 lots_ahead=ahead,
                 lots_ahead_max=most,
                 fill_probability=feed.fill_probability(side, price, ahead, QUEUE_SECS),
+                fill_probability_at_end=feed.fill_probability(
+                    side, price, max(float(others[side].get(price, 0)), ahead), QUEUE_SECS
+                ),
             )
             for side, price, size, ahead, most in feed.own.queues()
         )

@@ -82,6 +82,8 @@ class Queue:
         NaN where the book does not reach so far.
     fill_probability : float
         That our fill begins within a minute; NaN if not known.
+    fill_probability_at_end : float
+        The same for a new order at this price; NaN if not known.
     """
 
     side: int
@@ -90,6 +92,7 @@ class Queue:
     lots_ahead: float
     lots_ahead_max: float
     fill_probability: float
+    fill_probability_at_end: float
 
 
 @frozen(slots=False)  # one is made at every step, and a dict fills in two thirds of the time
