@@ -29,11 +29,8 @@ MAPS = {"mids", "allMids"}
 CONTROL = {"error", "pong", "subscriptionResponse"}
 CHANGED = re.compile("cut|only|selected|normalised|masked|shortened|of nineteen|first three")
 OLD = re.compile("2023|2024")
-# What nobody here has anything of: payments of funding, spot, vaults.
-NOTHING = {
-    "fundingHistory", "spotClearinghouseState", "spotState", "userFundings",
-    "userVaultEquities",
-}  # fmt: skip
+# What nobody here has anything of.
+NOTHING = {"userVaultEquities"}
 
 
 class Listener:
@@ -111,10 +108,17 @@ def session():
     venue.act(ALICE, {"type": "order", "grouping": "normalTpsl", "orders": family})
     start_twap = {"a": 0, "b": True, "s": "1", "r": False, "m": 5, "t": False}
     venue.act(ALICE, {"type": "twapOrder", "twap": start_twap})
+    details = {"t": {"p": "1000", "a": False}, "s": "2500"}  # it waits until the session's end
+    venue.act(ALICE, {"type": "twapOrder", "twap": start_twap, "details": details})
     venue.trade("A", "2000", "1.2")
     venue.cancel(ALICE, venue.info("openOrders", ALICE)[0]["oid"])
     venue.place(ALICE, wire("A", "1999", "0.3", "Ioc"))
-    venue.exchange.advance(venue.exchange.now_ms + 60_000)
+    account = venue.exchange.accounts.get(ALICE)
+    account.spot_usdc = 1_500_000
+    hour_ms = 3_600_000
+    for block in venue.exchange.advance(venue.exchange.now_ms + hour_ms):
+        if block.time_ms % hour_ms < venue.exchange.block_ms:
+            listener.hear(block)
     listener.first()
     return venue, listener.heard
 

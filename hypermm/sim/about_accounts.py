@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hypermm.hyperliquid.actions import canonical_address
 from hypermm.sim import (
     about_dexs,
     about_orders,
+    about_relations,
     about_spot,
     about_twaps,
     account_shapes,
@@ -15,9 +15,8 @@ from hypermm.sim import (
     rules,
     shapes,
 )
-from hypermm.sim.accounts import Account, FundingPayment
+from hypermm.sim.accounts import Account, FundingPayment, LedgerUpdate
 from hypermm.sim.ask import Request
-from hypermm.sim.liquidation import BACKSTOP
 from hypermm.sim.samples import Sample
 
 if TYPE_CHECKING:
@@ -40,10 +39,12 @@ def state(venue: "Exchange", request: Request) -> dict[str, Any]:
 
 def ledger_updates(account: Account | None) -> list[dict[str, Any]]:
     """Return what moved the balance beside trading, oldest first."""
-    return [
-        {"time": update.time_ms, "hash": update.hash, "delta": update.delta}
-        for update in (account.ledger if account else [])
-    ]
+    return [ledger_shape(update) for update in (account.ledger if account else ())]
+
+
+def ledger_shape(update: LedgerUpdate) -> dict[str, Any]:
+    """Return an entry of the ledger."""
+    return {"time": update.time_ms, "hash": update.hash, "delta": dict(update.delta)}
 
 
 def ledger_updates_reply(venue: "Exchange", request: Request) -> Any:
@@ -119,7 +120,7 @@ def user_fees(venue: "Exchange", request: Request) -> Any:
         "userAddRate": _rate_text(own.add),
         "userSpotCrossRate": _rate_text(own.spot_cross),
         "userSpotAddRate": _rate_text(own.spot_add),
-        "activeReferralDiscount": "0.0",
+        "activeReferralDiscount": about_relations.active_discount(account),
         "trial": None,
         "feeTrialEscrow": "0.0",
         "nextTrialAvailableTimestamp": None,
@@ -164,30 +165,6 @@ def _date(day: int) -> str:
     return datetime.fromtimestamp(day * rules.DAY_MS / 1000, UTC).date().isoformat()
 
 
-def user_role(venue: "Exchange", request: Request) -> Any:
-    """Answer `userRole`."""
-    address = ask.address(request)
-    master = venue.accounts.master(address)
-    if master is not None:
-        return {"role": "agent", "data": {"user": master.address}}
-    account = venue.accounts.get(address)
-    if account is not None and account.master is not None:
-        return {"role": "subAccount", "data": {"master": account.master.address}}
-    if address == BACKSTOP:
-        return {"role": "vault"}
-    return {"role": "missing" if account is None else "user"}
-
-
-def extra_agents(venue: "Exchange", request: Request) -> Any:
-    """Answer `extraAgents`."""
-    account = ask.account(venue, request)
-    return [
-        {"name": agent.name, "address": agent.address, "validUntil": agent.valid_until_ms}
-        for agent in (account.agents.values() if account else [])
-        if agent.name
-    ]
-
-
 def asset_data(venue: "Exchange", request: Request) -> dict[str, Any] | None:
     """Return `activeAssetData`; None for a coin that is not listed."""
     listing, address = ask.listing(venue, request), ask.address(request)
@@ -200,63 +177,6 @@ def abstraction(venue: "Exchange", request: Request) -> Any:
     """Answer `userAbstraction`."""
     account = ask.account(venue, request)
     return account.abstraction if account else "disabled"
-
-
-def max_builder_fee(venue: "Exchange", request: Request) -> Any:
-    """Answer `maxBuilderFee`."""
-    account = ask.account(venue, request)
-    builder = canonical_address(ask.text(request, "builder"))
-    return account.builder_fees.get(builder, 0) if account else 0
-
-
-def sub_accounts(venue: "Exchange", request: Request) -> Any:
-    """Answer `subAccounts`: null for who has none."""
-    account = ask.account(venue, request)
-    return (
-        [
-            {
-                "name": name,
-                "subAccountUser": address,
-                "master": account.address,
-                "clearinghouseState": state(venue, {"user": address}),
-                "spotState": about_spot.state(venue, {"user": address}),
-            }
-            for address, name in account.sub_accounts.items()
-        ]
-        if account and account.sub_accounts
-        else None
-    )
-
-
-def sub_accounts_by_dex(venue: "Exchange", request: Request) -> Any:
-    """Answer `subAccounts2`: the same with the states of all dexs."""
-    found = sub_accounts(venue, request)
-    for entry in found or ():
-        user = entry["subAccountUser"]
-        del entry["clearinghouseState"]
-        entry["dexToClearinghouseState"] = [
-            [dex, state(venue, {"user": user, "dex": dex})] for dex in venue.dexs
-        ]
-    return found
-
-
-def referral(venue: "Exchange", request: Request) -> Any:
-    """Answer `referral`."""
-    account = ask.account(venue, request)
-    volume = account.volume if account else 0
-    rewards = {"unclaimedRewards": "0.0", "claimedRewards": "0.0", "builderRewards": "0.0"}
-    state: dict[str, Any] = {"stage": "needToCreateCode"}
-    if volume < rules.REFERRER_VOLUME:
-        missing = shapes.usd_text(rules.REFERRER_VOLUME - volume)
-        state = {"stage": "needToTrade", "data": {"required": missing}}
-    return {
-        "referredBy": None,
-        "cumVlm": shapes.usd_text(volume),
-        **rewards,
-        "referrerState": state,
-        "rewardHistory": [],
-        "tokenToState": [[0, {"cumVlm": shapes.usd_text(volume), **rewards}]],
-    }
 
 
 def portfolio(venue: "Exchange", request: Request) -> Any:
@@ -284,16 +204,6 @@ def _period(samples: list[Sample]) -> dict[str, Any]:
     }
 
 
-def agent_fields(account: Account | None) -> dict[str, Any]:
-    """Return the unnamed agent, as the data of the exchange's own pages do."""
-    agent = account.agents.get("") if account else None
-    return {
-        "agentAddress": agent.address if agent else None,
-        "agentValidUntil": agent.valid_until_ms if agent and agent.has_end else None,
-        "cumLedger": shapes.usd_text(account.paid_in if account else 0),
-    }
-
-
 def web_data(venue: "Exchange", request: Request) -> Any:
     """Answer `webData2`."""
     account = ask.account(venue, request)
@@ -304,7 +214,7 @@ def web_data(venue: "Exchange", request: Request) -> Any:
         "leadingVaults": [],
         "totalVaultEquity": "0.0",
         "openOrders": about_orders.frontend_open_orders(venue, request),
-        **agent_fields(account),
+        **about_relations.agent_fields(account),
         "meta": meta,
         "assetCtxs": contexts,
         "serverTime": venue.now_ms,

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from hypermm.sim import ask
+from hypermm.sim import ask, shapes
+from hypermm.sim.accounts import Account
 from hypermm.sim.ask import Request
-from hypermm.sim.shapes import usd_text
 
 if TYPE_CHECKING:
     from hypermm.sim.exchange import Exchange
@@ -55,12 +55,16 @@ def meta_and_contexts(venue: "Exchange", request: Request) -> Any:
 
 def state(venue: "Exchange", request: Request) -> Any:
     """Answer `spotClearinghouseState`."""
-    account = ask.account(venue, request)
-    if account is None or account.spot_usdc == 0:
+    return balances(ask.account(venue, request))
+
+
+def balances(account: Account | None) -> dict[str, Any]:
+    """Return the balances of an account; one that holds nothing has an empty list."""
+    usdc = account.spot_usdc if account else 0
+    if usdc == 0:
         return {"balances": []}
-    total = usd_text(account.spot_usdc)
-    usdc = {"coin": "USDC", "token": 0, "total": total, "hold": "0.0", "entryNtl": "0.0"}
-    return {"balances": [usdc]}
+    held = {"coin": "USDC", "token": 0, "total": shapes.usd_text(usdc)}
+    return {"balances": [{**held, "hold": "0.0", "entryNtl": "0.0"}]}
 
 
 def empty_book(venue: "Exchange") -> dict[str, Any]:

@@ -15,6 +15,7 @@ from hypermm.sim import (
     about_dexs,
     about_markets,
     about_orders,
+    about_relations,
     about_spot,
     about_twaps,
     ask,
@@ -247,7 +248,7 @@ class Feeds:
         account = ask.account(venue, fields)
         dexs = [{"totalVaultEquity": "0.0", **about_dexs.capped(venue, dex)} for dex in venue.dexs]
         user = {
-            **about_accounts.agent_fields(account),
+            **about_relations.agent_fields(account),
             "serverTime": venue.now_ms,
             "isVault": False,
             "user": fields["user"],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 SIDE_LETTER = {Side.BUY: "B", Side.SELL: "A"}
 RATIO_DECIMALS = 10
+ZERO_TIME = "1970-01-01T00:00:00"  # of what never changed
 
 
 def decimal_text(value: int, decimals: int) -> str:
@@ -279,19 +280,22 @@ def context_shape(listing: Listing, rules: "Rules", now_ms: int) -> Json:
     }
 
 
-def universe_entry(listing: Listing) -> Json:
-    """Return a market's entry in `meta`."""
+def universe_entry(listing: Listing, table: int, *, is_growing: bool = False) -> Json:
+    """Return a market's entry in `meta`, with the id of its margin table."""
     rule = listing.instrument
     entry: Json = {
         "szDecimals": rule.size_decimals,
         "name": listing.coin,
         "maxLeverage": rule.max_leverage,
-        "marginTableId": rule.max_leverage,
+        "marginTableId": table,
     }
     if rule.is_isolated_only:
         entry["onlyIsolated"] = True
         if listing.is_strict:
             entry["marginMode"] = "strictIsolated"
+    if is_growing:
+        entry["growthMode"] = "enabled"
+        entry["lastGrowthModeChangeTime"] = ZERO_TIME
     return entry
 
 

@@ -96,12 +96,8 @@ def fundings(fields: Json, news: UserNews) -> Told:
 def ledger_updates(fields: Json, news: UserNews) -> Told:
     """Tell what moved money beside trading."""
     if news.ledger:
-        yield {
-            "user": fields["user"],
-            "nonFundingLedgerUpdates": [
-                {"time": x.time_ms, "hash": x.hash, "delta": x.delta} for x in news.ledger
-            ],
-        }
+        shown = [about_accounts.ledger_shape(update) for update in news.ledger]
+        yield {"user": fields["user"], "nonFundingLedgerUpdates": shown}
 
 
 PAYLOADS: dict[str, Callable[[Json, UserNews], Told]] = {  # by type of subscription
