@@ -381,6 +381,12 @@ def test_the_portfolio_shows_values_profits_and_volume_of_each_period(venue):
     assert float(day["pnlHistory"][-1][1]) == pytest.approx(values[-1] - values[0] - 500)
     assert day["vlm"] == "2000.5"
     assert periods["perpDay"] == day
+    exchange.accounts.get(ALICE).spot_usdc += 70_000_000
+    spot, perp = (
+        float(dict(venue.info("portfolio", ALICE))[name]["accountValueHistory"][-1][1])
+        for name in ("day", "perpDay")
+    )
+    assert spot - perp == pytest.approx(70)
 
 
 def test_the_page_s_data_are_those_of_its_parts(venue):

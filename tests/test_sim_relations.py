@@ -46,6 +46,14 @@ def test_a_builder_s_dex_is_shown_with_its_scale_caps_and_multipliers():
     assert growing["growthMode"] == "enabled"
 
 
+def test_the_money_on_each_dex_is_told():
+    venue = venue_with_dex()
+    venue.exchange.fund(ALICE, 70, "xyz")
+
+    assert venue.info("perpDexStatus", dex="xyz") == {"totalNetDeposit": "20070.0"}
+    assert venue.info("perpDexStatus", dex="") == {"totalNetDeposit": "20000.0"}
+
+
 def test_markets_with_several_tiers_share_a_table_of_their_own():
     venue = venue_with_dex()
     venue.exchange.listings[0].tiers = ((0, 25), (100_000_000_000_000, 15))

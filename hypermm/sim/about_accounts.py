@@ -180,22 +180,27 @@ def abstraction(venue: "Exchange", request: Request) -> Any:
 
 
 def portfolio(venue: "Exchange", request: Request) -> Any:
-    """Answer `portfolio`; spot holds nothing, so that the perpetuals' part is all."""
+    """Answer `portfolio`; what lies on spot earns nothing, so that all profit is of perpetuals."""
     account = ask.account(venue, request)
-    shown: list[tuple[str, dict[str, Any]]] = []
+    whole: list[tuple[str, dict[str, Any]]] = []
+    perp: list[tuple[str, dict[str, Any]]] = []
     for name, length_ms in PERIODS.items():
         samples: list[Sample] = []
         if account is not None:
             samples = account.samples.since(venue.now_ms - length_ms, account.sample(venue.now_ms))
-        shown.append((name, _period(samples)))
-    return shown + [(f"perp{name[0].upper()}{name[1:]}", period) for name, period in shown]
+        whole.append((name, _period(samples)))
+        perp.append((f"perp{name[0].upper()}{name[1:]}", _period(samples, without_spot=True)))
+    return whole + perp
 
 
-def _period(samples: list[Sample]) -> dict[str, Any]:
+def _period(samples: list[Sample], *, without_spot: bool = False) -> dict[str, Any]:
     """Return values and profits of a period; profit counts from its first sample."""
     earned = [sample.value - sample.paid_in for sample in samples]
     return {
-        "accountValueHistory": [[x.time_ms, shapes.usd_text(x.value)] for x in samples],
+        "accountValueHistory": [
+            [x.time_ms, shapes.usd_text(x.value - x.spot if without_spot else x.value)]
+            for x in samples
+        ],
         "pnlHistory": [
             [sample.time_ms, shapes.usd_text(profit - earned[0])]
             for sample, profit in zip(samples, earned, strict=True)

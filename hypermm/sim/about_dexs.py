@@ -117,10 +117,14 @@ def dex_limits(venue: "Exchange", request: Request) -> Any:
 
 
 def dex_status(venue: "Exchange", request: Request) -> Any:
-    """Answer `perpDexStatus`."""
+    """Answer `perpDexStatus`: the money on a dex, its positions at what they cost."""
     dex = ask.text(request, "dex")
-    accounts = venue.accounts.by_address.values() if dex == "" else ()
-    return {"totalNetDeposit": shapes.usd_text(sum(account.paid_in for account in accounts))}
+    held = 0
+    for account in venue.accounts.by_address.values():
+        pool = account.pools.get(dex)
+        if pool is not None:
+            held += pool.cash + sum(x.raw + x.cost for x in pool.positions.values())
+    return {"totalNetDeposit": shapes.usd_text(held)}
 
 
 def at_cap(venue: "Exchange", request: Request) -> list[str]:

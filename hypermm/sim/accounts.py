@@ -178,7 +178,7 @@ class Account:
 
     def sample(self, now_ms: int) -> Sample:
         """Return what the account is worth."""
-        return Sample(now_ms, self.value, self.paid_in, self.volume)
+        return Sample(now_ms, self.value, self.spot_usdc, self.paid_in, self.volume)
 
     # Requests
 

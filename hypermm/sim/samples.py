@@ -17,6 +17,7 @@ class Sample:
 
     time_ms: int
     value: int
+    spot: int  # the part of it that lies on spot
     paid_in: int  # what came in less what went out, beside trading
     volume: int  # lifetime
 
