@@ -552,6 +552,24 @@ def test_md08_a_real_jump_is_believed_when_two_kinds_agree():
     assert feed.read()[0] == pytest.approx(706.0, rel=1e-3)
 
 
+def test_md08_a_market_of_one_channel_may_jump_too():
+    """MD-08: ten quotes on end, and nothing else to ask."""
+    feed = feed_of()
+    rows = Rows.allocate(64)
+    for i in range(5):
+        quote(rows, i, 1_000, 1_010)
+    for i in range(9):
+        quote(rows, 5 + i / 10, 700, 710)
+    feed.apply(rows)
+    assert feed.is_held
+    rows.clear()
+    quote(rows, 6, 700, 710)
+
+    feed.apply(rows)
+
+    assert not feed.is_held
+
+
 def test_md08_what_agrees_with_the_mark_is_believed_at_once():
     """MD-08: after an outage the venue's own prices say where the market is."""
     feed = feed_of()

@@ -1,5 +1,5 @@
 # Severity of a cascade in [0, 1] from the intensity of forced flow, so that bands mean frequencies.
-from hypermm._core._types cimport float64_t
+from hypermm._core._types cimport float64_t, int64_t
 
 cdef enum:
     KNOTS = 512

@@ -17,7 +17,12 @@ class CascadeTable:
     decay_per_sec: float
     tail_rate_secs: float
     def __init__(
-        self, *, baseline_per_sec: float, jump_per_sec: float, decay_per_sec: float
+        self,
+        *,
+        baseline_per_sec: float,
+        jump_per_sec: float,
+        decay_per_sec: float,
+        grid_points: int = 2_000_000,
     ) -> None: ...
     def rarity(self, intensity_per_sec: float) -> float: ...
     def tail(self, intensity_per_sec: float) -> float: ...

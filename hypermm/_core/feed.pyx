@@ -35,11 +35,12 @@ cdef int64_t CHANNEL_GAP_NS[CHANNELS]
 CHANNEL_GAP_NS[:] = [0, 60 * SECOND_NS, 5 * SECOND_NS, 5 * SECOND_NS, 10 * SECOND_NS]
 CHANNEL_NAMES = ("", "trades", "book", "quotes", "context")
 
-# A price this far from every one that is known is believed when three rows of two kinds, or books
-# and quotes of both, agree on it within a percent.
+# A price this far from every one that is known is believed when three rows of two kinds agree on
+# it within a percent.
 cdef float64_t ABSURD_MOVE = 0.05
 cdef float64_t AGREEMENT = 0.01
 cdef int AGREEING_ROWS = 3
+cdef int LONELY_ROWS = 10  # of one kind: where the other is missing, a market may still jump
 
 cdef int64_t USUAL_NS = 30_000_000_000    # between samples of the usual spread: two hours of them
 cdef Py_ssize_t USUAL_LEAST = 10          # before the spread has a regime
@@ -211,7 +212,7 @@ cdef class Feed:
         Ignored: a live trade older than one before it; prices far from every one that is known.
     is_held : bool
         The book's mid is not believed yet: 5 % from the last one, from the mark and from the
-        oracle. It is when three rows of two kinds agree on it.
+        oracle. It is when three rows of two kinds agree on it, or ten of one.
 
     Raises
     ------
@@ -270,6 +271,7 @@ cdef class Feed:
         self.newest_ns = 0
         self._sampled_ns = 0
         self._believed_mid = self._candidate = 0.0
+        self._trade_ns = 0
         self.is_held = False
 
     @property
@@ -531,8 +533,11 @@ cdef class Feed:
         self._candidate_kinds |= 1 << kind
         if self._candidate_rows < AGREEING_ROWS:
             return False
-        # At least two kinds: more than one bit.
-        return self._candidate_kinds & (self._candidate_kinds - 1) != 0
+        # More than one bit: two kinds.
+        return (
+            self._candidate_kinds & (self._candidate_kinds - 1) != 0
+            or self._candidate_rows >= LONELY_ROWS
+        )
 
     cdef float64_t arrivals_kappa(self) noexcept nogil:
         return _kappa(

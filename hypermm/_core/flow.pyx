@@ -20,6 +20,7 @@ cdef int64_t LEAST_ARRIVALS = 20          # before the first table
 cdef int64_t LEAST_FITTED = 100           # before a fit is believed
 cdef float64_t HIGHEST_BRANCHING = 0.95
 cdef float64_t HIGHEST_DECAY_ERROR = 0.5  # relative to the decay
+cdef int64_t GRID_POINTS = 100_000        # of the stationary law: half a millisecond
 cdef int64_t REFIT_NS = 300_000_000_000
 cdef int64_t MOST_WAIT = 256              # arrivals between two fits, once there are many
 # Until a fit is believed: on liquid perpetuals a branching ratio is 0.4 to 0.7 and a half-life
@@ -227,6 +228,7 @@ cdef class Arrivals:
                 baseline_per_sec=self.stream.baseline_per_sec,
                 jump_per_sec=self.stream.jump_per_sec,
                 decay_per_sec=self.stream.decay_per_sec,
+                grid_points=GRID_POINTS,
             )
         except ValueError:  # a law too wide to tabulate: the one of before stays
             return
