@@ -3,6 +3,7 @@
 python -m benchmarks.venue_load posts          # signed actions a second over WebSocket posts
 python -m benchmarks.venue_load sockets        # 1,000 subscribed sockets on one market
 python -m benchmarks.venue_load soak --secs 360  # memory at ten times real time, with a trader
+python -m benchmarks.venue_load idle --secs 360  # the same without one
 """
 
 import argparse
@@ -178,7 +179,7 @@ async def soak(args):
             while (now := time.monotonic()) < started + args.secs:
                 number = time.time_ns() // 1_000_000
                 book = (await state(http))["markets"][0]
-                for action in quotes(book, number):
+                for action in quotes(book, number) if args.load == "soak" else ():
                     body = SIGNERS[0].sign(action, time.time_ns() // 1_000_000)
                     headers = {"Content-Type": "application/json"}
                     async with http.post(URL + "/exchange", data=body, headers=headers) as reply:
@@ -210,12 +211,12 @@ async def drain(ws):
 def main():
     """Run one of the loads."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("load", choices=("posts", "sockets", "soak"))
+    parser.add_argument("load", choices=("posts", "sockets", "soak", "idle"))
     parser.add_argument("--count", type=int, help="actions (30,000) or sockets (1,000)")
     parser.add_argument("--secs", type=float, default=20.0, help="how long")
     args = parser.parse_args()
     args.count = args.count or (1_000 if args.load == "sockets" else 30_000)
-    asyncio.run({"posts": posts, "sockets": sockets, "soak": soak}[args.load](args))
+    asyncio.run({"posts": posts, "sockets": sockets, "soak": soak, "idle": soak}[args.load](args))
 
 
 if __name__ == "__main__":

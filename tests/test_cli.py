@@ -146,6 +146,8 @@ def test_durations_are_read_with_their_unit(text, secs):
         ("exchange", "--fault", "explode"),
         ("exchange", "--fault", "halt:coin=DOGE"),
         ("exchange", "--rule", "nonsense=1"),
+        ("exchange", "--dex", "toolong"),
+        ("exchange", "--market", "synthetic:stormy"),
         ("exchange", "--market", "synthetic", "--market", "synthetic:BTC"),
         ("exchange", "--speed", "nan"),
         ("exchange", "--market", "nonsense"),

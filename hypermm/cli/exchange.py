@@ -25,7 +25,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--market",
         action="append",
         metavar="SPEC",
-        help="a recording's path, synthetic, or synthetic:NAME; repeatable (default: synthetic)",
+        help="a recording's path, synthetic, or synthetic:COIN:REGIME with the regimes calm, "
+        "trending, volatile, cascade and thin; repeatable (default: synthetic)",
+    )
+    add(
+        "--dex",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a builder's dex with markets NAME:GOLD (thin) and NAME:BTC; repeatable",
     )
     add("--seed", type=seed, default=DEFAULT_SEED, help="seed of all that is drawn")
     add("--speed", type=float, default=1.0, help="market seconds per second, 0 for steps only")
@@ -98,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     return run_exchange(
         args.host,
         args.port,
-        open_markets(args.market or ["synthetic"], args.seed, args.loop, announce=say),
+        open_markets(args.market or ["synthetic"], args.dex, args.seed, args.loop, announce=say),
         seed=args.seed,
         speed=args.speed,
         fund=dict(args.fund),

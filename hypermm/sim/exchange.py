@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from attrs import field, frozen
 
-from hypermm._core.rows import CONTEXT, LAST, LEVEL, QUOTE, ROW_DTYPE, TRADE, Rows
+from hypermm._core.rows import CONTEXT, FORCED, LAST, LEVEL, QUOTE, ROW_DTYPE, TRADE, Rows
 from hypermm.hyperliquid.actions import (
     BatchModifyAction,
     CancelAction,
@@ -35,7 +35,7 @@ from hypermm.sim.funding import Funding
 from hypermm.sim.liquidation import BACKSTOP, Liquidator
 from hypermm.sim.listing import SPOT_ASSET, Listing, RowValues
 from hypermm.sim.market import Market, SilentMarket
-from hypermm.sim.orders import Ids, Trade, UserNews
+from hypermm.sim.orders import NO_HASH, Ids, Trade, UserNews
 from hypermm.sim.refusals import ActionRefusedError
 from hypermm.sim.rules import DAY_MS, Rules
 from hypermm.sim.samples import MINUTE_MS
@@ -385,7 +385,7 @@ class Exchange:
         for row in outside.array.tolist():
             _, price, size, tid, _, kind, side, index, flags = row
             if kind == TRADE:
-                self.desk.action_hash = self._ids.hash()
+                self.desk.action_hash = NO_HASH if flags & FORCED else self._ids.hash()
                 self.desk.outside_trade(listing, Side(side), price, size, tid)
             elif kind == CONTEXT:
                 listing.show_context(index, price, size)

@@ -4,11 +4,13 @@ A market knows nothing of our orders and has no clock: it hands out what happene
 world up to a time that the caller names. Its own time starts at 0 with the first book.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
+from attrs import evolve
 
 from hypermm._core.rows import EMPTY, LEVEL, SNAPSHOT, TRADE, Rows
 from hypermm.errors import ConfigError
@@ -18,6 +20,7 @@ from hypermm.recordings import Recording, describe_dropped, open_recordings
 SYNTHETIC: Final = "synthetic"
 DAY_SECS: Final = 86_400
 NS_PER_SEC: Final = 1_000_000_000
+THIN_DEX: Final = "xyz"
 SNAPSHOT_TRADES: Final = 30  # what the exchange re-sends on subscribing
 _TRADE_ID_BITS: Final = 50
 
@@ -149,7 +152,8 @@ def open_market(
     Parameters
     ----------
     spec : str
-        `synthetic` (BTC and WLFI), `synthetic:COIN`, or the path of a recording.
+        `synthetic` (BTC and WLFI), `synthetic:COIN`, `synthetic:REGIME` (of BTC; the thin one is
+        a builder's market), `synthetic:COIN:REGIME`, or the path of a recording.
     seed : int
         Seed of synthetic markets; recordings do not use it.
     loop : bool
@@ -164,18 +168,9 @@ def open_market(
     ConfigError
         If there is no preset of that name.
     """
-    name, _, coin = spec.partition(":")
+    name, _, rest = spec.partition(":")
     if name == SYNTHETIC:
-        # Here, because both build on this file.
-        from hypermm.sim.presets import PRESETS
-        from hypermm.sim.synthetic import SyntheticMarket
-
-        if coin and coin not in PRESETS:
-            raise ConfigError(
-                f"no synthetic market {coin!r}", hint=f"there are: {', '.join(PRESETS)}"
-            )
-        chosen = [preset for name, preset in PRESETS.items() if coin in ("", name)]
-        return [SyntheticMarket(preset, seed, i) for i, preset in enumerate(chosen)]
+        return _synthetic(rest, seed)
     recordings = open_recordings(Path(spec))
     for recording in recordings.values():
         dropped = describe_dropped(recording)
@@ -184,24 +179,67 @@ def open_market(
     return [RecordedMarket(recording, loop=loop) for recording in recordings.values()]
 
 
-def open_markets(
-    specs: Sequence[str],
-    seed: int = 0,
-    loop: bool = False,
-    announce: Callable[[str], None] = lambda _: None,
-) -> list[Market]:
-    """Open the markets of several specs, see `open_market`.
+def _synthetic(rest: str, seed: int) -> list[Market]:
+    # Here, because all three build on this file.
+    from hypermm.sim.presets import PRESETS
+    from hypermm.sim.regimes import AS_FITTED, REGIMES, thin_preset
+    from hypermm.sim.synthetic import SyntheticMarket
+
+    coin, _, regime = rest.partition(":")
+    if coin in REGIMES and not regime:
+        coin, regime = "", coin
+    if (coin and coin not in PRESETS) or (regime and regime not in REGIMES):
+        raise ConfigError(
+            f"no synthetic market {rest[:40]!r}",
+            hint=f"synthetic:COIN:REGIME with {', '.join(PRESETS)} and {', '.join(REGIMES)}",
+        )
+    if not regime:
+        chosen = [preset for name, preset in PRESETS.items() if coin in ("", name)]
+        return [SyntheticMarket(preset, seed, i) for i, preset in enumerate(chosen)]
+    preset = PRESETS[coin or "BTC"]
+    if regime == "thin" and not coin:
+        preset = thin_preset(THIN_DEX)
+    return [SyntheticMarket(preset, seed, 0, REGIMES.get(regime, AS_FITTED))]
+
+
+def builder_markets(dex: str, seed: int = 0) -> list[Market]:
+    """Return the markets of a builder's dex: a thin one, and one that is named as the exchange's.
 
     Raises
     ------
     ConfigError
-        If a coin comes twice, or a spec is not known.
+        If the name is not of 2 to 4 lower-case characters.
+    """
+    # Here, because both build on this file.
+    from hypermm.sim.presets import PRESETS
+    from hypermm.sim.regimes import REGIMES, thin_preset
+    from hypermm.sim.synthetic import SyntheticMarket
+
+    if not re.fullmatch(r"[a-z0-9]{2,4}", dex):
+        raise ConfigError(f"--dex = {dex[:40]!r} is not a name of 2 to 4 lower-case characters")
+    same = evolve(PRESETS["BTC"], coin=f"{dex}:BTC", dex=dex)
+    thin = SyntheticMarket(thin_preset(dex), seed, 0, REGIMES["thin"])
+    return [thin, SyntheticMarket(same, seed, 1)]
+
+
+def open_markets(
+    specs: Sequence[str],
+    dexs: Sequence[str] = (),
+    seed: int = 0,
+    loop: bool = False,
+    announce: Callable[[str], None] = lambda _: None,
+) -> list[Market]:
+    """Open the markets of several specs, and those of builders' dexs.
+
+    Raises
+    ------
+    ConfigError
+        If a coin comes twice, or a spec or a dex is not known.
     """
     markets = [market for spec in specs for market in open_market(spec, seed, loop, announce)]
+    markets += [market for dex in dexs for market in builder_markets(dex, seed)]
     coins = [market.instrument.coin for market in markets]
     for coin in coins:
         if coins.count(coin) > 1:
-            raise ConfigError(
-                f"--market lists {coin!r} twice", hint="a coin can be listed once on each dex"
-            )
+            raise ConfigError(f"{coin!r} is listed twice", hint="one --market or --dex for each")
     return markets

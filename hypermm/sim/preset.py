@@ -98,6 +98,8 @@ class Preset:
     level_memory: float
     level_vanishes: float
     volume_lots_per_sec: float
+    dex: str = ""
+    is_isolated_only: bool = False
 
     def instrument(self, asset_id: int) -> Instrument:
         """Return the market's rules at a place of the universe."""
@@ -106,4 +108,6 @@ class Preset:
             asset_id=asset_id,
             size_decimals=self.size_decimals,
             max_leverage=self.max_leverage,
+            is_isolated_only=self.is_isolated_only,
+            dex=self.dex,
         )

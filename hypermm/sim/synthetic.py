@@ -20,9 +20,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from hypermm._core.rows import FIRST, LAST, LEVEL, QUOTE, ROW_DTYPE, SNAPSHOT, TRADE, Rows
+from hypermm._core.rows import (
+    CONTEXT,
+    FIRST,
+    FORCED,
+    LAST,
+    LEVEL,
+    OPEN_INTEREST,
+    QUOTE,
+    ROW_DTYPE,
+    SNAPSHOT,
+    TRADE,
+    Rows,
+)
 from hypermm.sim.market import DAY_SECS, NS_PER_SEC, SNAPSHOT_TRADES, join
 from hypermm.sim.preset import Preset
+from hypermm.sim.regimes import AS_FITTED, Regime
 
 DEPTH: Final = 20
 CHUNK_SECS: Final = 10.0
@@ -30,6 +43,7 @@ BURN_IN_SECS: Final = 90.0  # before time 0: the flow becomes stationary, 30 tra
 LEASH_SECS: Final = 21_600.0  # pull back to the start price: keeps weeks inside one tick size
 IMPACT_POWER: Final = 0.75  # of a deep trade's reach: between the square root and proportion
 HOLD_TICKS: Final = 0.75  # the quotes stand while their middle is this close to where it should be
+FORCED_FILLS: Final = 5  # at most, of one forced sweep
 QUOTE_GAP_SECS: Final = 0.05  # shortest time between two changes of the touch: one block
 _NS_PER_MS: Final = 1_000_000
 _WINDOW: Final = 4096  # ticks around the price whose queues are remembered
@@ -122,6 +136,41 @@ class _Flow:
         self.next_time = self._time + wait
 
 
+class _Storm:
+    """Times, side and reach of forced sweeps: bursts that come at random."""
+
+    def __init__(self, regime: Regime, price: float, uniforms: _Uniforms) -> None:
+        self._regime = regime
+        self._uniform = uniforms
+        self._mean_reach = price * regime.burst_reach
+        self._until = 0.0  # end of the burst that goes on
+        self._began_at = price
+        self.side = 0  # 0: none goes on
+        self.next_time = self._wait(0.0)
+
+    def _wait(self, time: float) -> float:
+        return time + self._uniform.exponential() * 3_600.0 / self._regime.bursts_per_hour
+
+    def take(self, efficient: float) -> int:
+        """Let the next sweep happen; return its reach in ticks, 0 for the end of a burst."""
+        time, regime = self.next_time, self._regime
+        if self.side == 0:
+            self.side = 1 if self._uniform() < 0.5 else -1
+            self._until = time + regime.burst_secs
+            self._began_at = efficient
+        elif time >= self._until:
+            self.side = 0
+            self.next_time = self._wait(time)
+            return 0
+        pause = self._uniform.exponential() / regime.burst_sweeps_per_sec
+        self.next_time = min(time + pause, self._until)
+        return max(1, round(self._mean_reach * self._uniform.exponential()))
+
+    def reversal(self, efficient: float) -> float:
+        """Return the move by which the efficient price comes back after a burst."""
+        return self._regime.burst_reversal * (self._began_at - efficient)
+
+
 class SyntheticMarket:
     """The market of one preset and seed, made as it is asked for. It has no end.
 
@@ -133,11 +182,18 @@ class SyntheticMarket:
         Same preset and seed, same rows.
     asset_id : int
         Place in the universe.
+    regime : Regime
+        How its hours differ from those of the preset.
     """
 
     is_over = False
 
-    def __init__(self, preset: Preset, seed: int, asset_id: int = 0) -> None:
+    def __init__(
+        self, preset: Preset, seed: int, asset_id: int = 0, regime: Regime = AS_FITTED
+    ) -> None:
+        if regime is not AS_FITTED:
+            preset = regime.applied(preset)
+        self._regime = regime
         self.instrument = preset.instrument(asset_id)
         self._preset = preset
         self._tick = self.instrument.step_at(preset.start_price)
@@ -198,6 +254,11 @@ class SyntheticMarket:
         self._next_news = self._time + uniform.exponential() / preset.news_per_sec
         self._next_quote = self._time
         self._next_frame = 0.0
+        regime = self._regime
+        self._drift = self._anchor * regime.drift_per_sec
+        self._next_turn = self._time  # where the first trend draws its direction
+        self._storm = _Storm(regime, self._anchor, uniform) if regime.bursts_per_hour else None
+        self._interest = round(preset.volume_lots_per_sec * DAY_SECS / 2.0)
         self._last_quote = self._time
         self._trade_id = int(uniform() * 2**40)
         self._pieces: list[NDArray[np.void]] = []
@@ -209,11 +270,14 @@ class SyntheticMarket:
         """Let everything before `end` happen; return its rows."""
         while True:
             frame = self._next_frame if with_books else end
-            time = min(self._next_quote, self._flow.next_time, self._next_news, frame)
+            forced = self._storm.next_time if self._storm is not None else end
+            time = min(self._next_quote, self._flow.next_time, self._next_news, frame, forced)
             if time >= end:
                 break
             self._time = time
-            if time == frame:
+            if time == forced:
+                self._force(time)
+            elif time == frame:
                 self._push_frame(time)
             elif time == self._next_quote:
                 self._requote(time)
@@ -257,8 +321,31 @@ class SyntheticMarket:
         # Within its bin a size is spread evenly around the bin's mean, which keeps the mean.
         size = max(1, round(sizes[int(rank * len(sizes))] * (0.75 + 0.5 * uniform())))
         fills = min(max(1, floor(counts[int(rank * len(counts))] + uniform())), size)
-        stamp = _stamp(time)
-        left, tick = size, self._tick
+        self._print(_stamp(time), side, touch, reach, size, fills, 0)
+
+    def _force(self, time: float) -> None:
+        """Let the next forced sweep of a cascade happen, or the cascade begin or end."""
+        storm = self._storm
+        assert storm is not None, "a sweep without a storm"
+        reach = storm.take(self._efficient)
+        if reach == 0:
+            self._move_efficient(storm.reversal(self._efficient))
+            return
+        sizes, side = self._preset.sweep_sizes_lots, storm.side
+        size = min(max(1, round(sizes[int(self._uniform() * len(sizes))])), self._interest // 100)
+        touch = self._ask if side > 0 else self._bid
+        self._move_efficient(side * reach)
+        self._print(
+            _stamp(time), side, touch, reach, size, min(reach + 1, size, FORCED_FILLS), FORCED
+        )
+        self._interest -= size
+        row = (_stamp(time), 0, self._interest, 0, 0, CONTEXT, 0, OPEN_INTEREST, FIRST | LAST)
+        self._small.append(row)
+
+    def _print(
+        self, stamp: int, side: int, touch: int, reach: int, size: int, fills: int, flags: int
+    ) -> None:
+        uniform, left, tick = self._uniform, size, self._tick
         for i in range(fills):
             after = fills - i - 1
             part = (
@@ -268,7 +355,7 @@ class SyntheticMarket:
             step = reach if not after else reach * i // fills
             self._trade_id += 1 + int(uniform() * 1000.0)
             price = (touch + side * step) * tick
-            self._small.append((stamp, price, part, self._trade_id, 0, TRADE, side, 0, 0))
+            self._small.append((stamp, price, part, self._trade_id, 0, TRADE, side, 0, flags))
         self._after_trade(stamp, side, touch, reach, size)
 
     def _after_trade(self, stamp: int, side: int, touch: int, reach: int, size: int) -> None:
@@ -300,6 +387,8 @@ class SyntheticMarket:
         mean_gap = max(1.0 / preset.quotes_per_sec - QUOTE_GAP_SECS, 0.01)
         self._next_quote = time + QUOTE_GAP_SECS + mean_gap * uniform.exponential()
         self._efficient += (self._anchor - self._efficient) * passed / LEASH_SECS
+        if self._drift:
+            self._follow_trend(time, passed)
         step = min(passed * self._speed, abs(self._efficient - self._centre))
         self._centre += step if self._efficient > self._centre else -step
         bid, ask = self._bid, self._ask
@@ -314,6 +403,14 @@ class SyntheticMarket:
         if self._bid == bid and self._ask == ask:
             self._resize(is_bid=uniform() < 0.5)
         self._push_quote(_stamp(time))
+
+    def _follow_trend(self, time: float, passed: float) -> None:
+        if time >= self._next_turn:
+            self._next_turn = time + self._uniform.exponential() * self._regime.drift_secs
+            self._drift *= 1.0 if self._uniform() < 0.5 else -1.0
+        # The quotes have to follow at the trend's own speed at least.
+        self._efficient += self._drift * passed
+        self._speed = max(self._speed, 1.5 * abs(self._drift))
 
     def _place(self, spreads: Sequence[float]) -> None:
         spread = int(spreads[int(self._uniform() * len(spreads))] + self._uniform())
