@@ -231,17 +231,30 @@ def test_maintenance_margin_follows_the_tiers(venue):
     assert listing.maintenance_margin(900 * USD) == 900 * USD // 40
 
 
-def test_at_the_cap_orders_better_than_the_oracle_are_taken_off():
-    """Once, when the cap is reached; the feed names the reason."""
-    venue = Venue()
-    venue.place(ALICE, wire("B", "2000.5", "0.1"))
-    venue.place(ALICE, wire("B", "1990", "0.1"))
-    listing = venue.exchange.by_coin["ETH"]
-    listing.oracle_price = 1_999.0 * 10**listing.instrument.price_decimals
-    listing.open_interest, listing.open_interest_cap = 10**6, 1
+def test_a_known_dex_shows_its_scale_its_caps_and_its_deposits():
+    """An operator reads them before the first order."""
+    venue = Venue(markets=[on_dex(), on_dex("hyna:BTC")])
 
-    venue.step()
+    (_, dex) = venue.info("perpDexs")
+    limits = venue.info("perpDexLimits", dex="hyna")
 
-    assert venue.updates(ALICE) == [("openInterestCapCanceled", "0.1")]
-    assert len(venue.info("openOrders", ALICE)) == 1
-    assert venue.info("perpsAtOpenInterestCap") == ["ETH"]
+    assert (dex["fullName"], dex["deployerFeeScale"]) == ("HyENA", "1.0")
+    assert dex["assetToStreamingOiCap"] == [["hyna:BTC", "25000000.0"]]
+    assert limits["coinToOiCap"] == [["hyna:BTC", "25000000.0"]]
+    assert limits["totalOiCap"] == "100000000.0"
+    assert venue.info("perpDexLimits", dex="") is None
+    assert venue.info("perpDexStatus", dex="hyna") == {"totalNetDeposit": "20000.0"}
+
+
+def test_a_market_of_several_tiers_has_a_table_of_its_own(venue):
+    """`marginTables` names what the rules enforce."""
+    meta = venue.info("meta")
+    number = meta["universe"][0]["marginTableId"]
+    tables = dict(meta["marginTables"])
+
+    assert tables[number]["marginTiers"] == [
+        {"lowerBound": "0.0", "maxLeverage": 25},
+        {"lowerBound": "100000000.0", "maxLeverage": 15},
+    ]
+    assert venue.info("marginTable", id=number) == tables[number]
+    assert venue.info("marginTable", id=7)["marginTiers"][0]["maxLeverage"] == 7

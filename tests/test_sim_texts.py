@@ -241,7 +241,7 @@ def test_one_static_error_stands_for_the_whole_batch():
 )
 def test_the_largest_value_depends_on_leverage_and_kind(leverage, millions):
     """A limit order may be worth ten times a market order."""
-    market = ScriptedMarket(instrument(max_leverage=leverage))
+    market = ScriptedMarket(instrument("DOGE", max_leverage=leverage))  # of one margin tier
     market.book(0, BIDS, ASKS)
     venue = Venue(market=market)
 

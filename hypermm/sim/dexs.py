@@ -40,3 +40,39 @@ class Dex:
     transfer_usd_max: int = 1_000_000_000
     strict_coins: frozenset[str] = frozenset()
     funding_multipliers: dict[str, str] = field(factory=dict)
+
+
+# Dexs that operators know by name, with figures of their kind: one that scales fees up and is in
+# growth mode, one in the standard way, one with caps.
+BUILDERS: dict[str, Dex] = {
+    dex.name: dex
+    for dex in (
+        Dex(
+            name="hyna",
+            full_name="HyENA",
+            deployer="0x" + "53" * 20,
+            fees=DexFees(scale=1_000, has_growth_mode=True),
+            interest_caps_usd={"hyna:BTC": 25_000_000},
+            interest_cap_usd=100_000_000,
+        ),
+        Dex(
+            name="flx",
+            full_name="Felix Exchange",
+            deployer="0x" + "2f" * 20,
+            fees=DexFees(scale=1_000),
+            interest_cap_usd=200_000_000,
+        ),
+        Dex(
+            name="xyz",
+            full_name="XYZ",
+            deployer="0x" + "88" * 20,
+            fees=DexFees(scale=1_000, has_growth_mode=True),
+            interest_cap_usd=500_000_000,
+        ),
+    )
+}
+
+
+def known_dex(name: str) -> Dex:
+    """Return what is known of a dex, or one that charges as the exchange does."""
+    return BUILDERS.get(name) or Dex(name=name, full_name=name)

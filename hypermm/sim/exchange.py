@@ -30,7 +30,7 @@ from hypermm.sim import about_spot, api, fees, refusals, rules
 from hypermm.sim.accounts import NEVER_MS, Account, Accounts, Agent, LedgerUpdate
 from hypermm.sim.clerk import Clerk
 from hypermm.sim.desk import Desk
-from hypermm.sim.dexs import Dex
+from hypermm.sim.dexs import Dex, known_dex
 from hypermm.sim.funding import Funding
 from hypermm.sim.liquidation import BACKSTOP, Liquidator
 from hypermm.sim.listing import SPOT_ASSET, Listing, RowValues
@@ -99,7 +99,7 @@ class Exchange:
     rules : Rules
         Where this venue differs from the real one.
     dexs : sequence of Dex
-        What builders' dexs charge and cap; one that only a market names charges as the exchange.
+        What builders' dexs charge and cap; of one that only a market names, what is known of it.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Exchange:
         dex = market.instrument.dex
         if dex not in self.dexs:
             self.dexs.append(dex)
-            self.desk.dexs[dex] = Dex(name=dex, full_name=dex)
+            self.desk.dexs[dex] = known_dex(dex)
         number = self.dexs.index(dex)
         first = FIRST_BUILDER_ASSET + ASSETS_PER_DEX * (number - 1) if number else 0
         asset = first + sum(x.instrument.dex == dex for x in self.listings.values())
@@ -280,7 +280,6 @@ class Exchange:
             self.desk.enforce_cap(listing)
         self._funding.step(time_ms)
         self._liquidator.step()
-        self._enforce_caps()
         self.desk.triggers.fire()
         self.desk.twaps.fire()
         classes[2].sort(key=lambda waiting: -_priority_fee(waiting[0].action))
@@ -320,21 +319,6 @@ class Exchange:
         total = self.traded_by_day()
         for account in self.accounts.by_address.values():
             account.rates = fees.rates(account.day_volume, total, self._day, self.rules)
-
-    def _enforce_caps(self) -> None:
-        """Take orders off that are priced better than the oracle where a cap has been reached."""
-        for listing in self.listings.values():
-            is_new, listing.was_at_cap = (
-                listing.is_at_cap and not listing.was_at_cap,
-                listing.is_at_cap,
-            )
-            if not is_new:
-                continue
-            for account in self.accounts.by_address.values():
-                for order in list(account.orders.values()):
-                    is_better = (order.price - listing.oracle_price) * order.side > 0
-                    if order.listing is listing and order.is_resting and is_better:
-                        self.desk.cancel(order, "openInterestCapCanceled")
 
     def _admit(self, submission: _Submission) -> Account:
         """Decide who acts and spend the nonce, before any business check."""

@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 
 SPOT_ASSET = 10_000  # of the first spot pair
 TRADES_KEPT = 500
+# Margin tiers: from which value (micro-USD) on which leverage is the highest, by coin and
+# its highest leverage. Source: Hyperliquid documentation, "Margin tiers".
+TIERS: dict[tuple[str, int], tuple[tuple[int, int], ...]] = {
+    ("BTC", 40): ((0, 40), (150_000_000 * rules.USD, 20)),
+    ("ETH", 25): ((0, 25), (100_000_000 * rules.USD, 15)),
+    ("SOL", 20): ((0, 20), (70_000_000 * rules.USD, 10)),
+    ("XRP", 20): ((0, 20), (40_000_000 * rules.USD, 10)),
+}
 HOURS_KEPT = 366 * 24  # of funding: time, rate, mean premium
 MINUTE_MS = 60_000
 MINUTES_KEPT = 31 * 24 * 60  # of candles: the longest interval is a month
@@ -104,10 +112,10 @@ class Listing:
         self.is_spot = asset == SPOT_ASSET
         self.is_halted = False
         self.is_strict = False  # isolated margin leaves only by closing
-        self.was_at_cap = False
         self.open_interest_cap = 0  # micro-USD at the mark; 0: none
         # From which value of a position (micro-USD) on which leverage is the highest.
-        self.tiers: tuple[tuple[int, int], ...] = ((0, self.instrument.max_leverage),)
+        most = self.instrument.max_leverage
+        self.tiers = TIERS.get((self.coin, most), ((0, most),))
         self._growth = (0, 0)  # minute, micro-USD by which users' positions grew in it
         self._day: deque[Candle] = deque()  # the minutes of the last 24 hours
         self._edge: Candle | None = None  # the last minute before them
