@@ -128,7 +128,7 @@ class Engine(Learning):
         if not hearing.is_deaf(now_ns):
             return False
         if hearing.is_retry_due(now_ns) and not len(self._orders):
-            hearing.heard()
+            hearing.retry()
             return False
         return True
 

@@ -9,7 +9,10 @@ from hypermm.messages import Action, ActionReply, CancelOids, CancelOrders, Plac
 SECOND_NS = 10**9
 READ_AFTER_NS = 3 * SECOND_NS  # without an echo the exchange is asked
 DEAF_AFTER_NS = 5 * SECOND_NS  # without an echo nothing is placed
-RETRY_AFTER_NS = 30 * SECOND_NS  # nothing of ours is left to be echoed: try again
+# With nothing of ours left that a cancel could echo, only an order tells whether they are back:
+# one ladder after a second, later every four, so that quotes return soon after the streams do.
+RETRY_PAUSE_NS = SECOND_NS
+RETRY_PAUSE_NS_MAX = 4 * SECOND_NS
 
 
 class Hearing:
@@ -18,11 +21,17 @@ class Hearing:
     def __init__(self) -> None:
         self._since_ns = -1
         self._has_read = False
+        self._retries = 0
 
     def heard(self) -> None:
-        """Note an event of a stream, or that the question is open again."""
-        self._since_ns = -1
-        self._has_read = False
+        """Note an event of a stream, or that nothing is owed any more."""
+        self._retries = 0
+        self._wait_anew()
+
+    def retry(self) -> None:
+        """Let one more action tell."""
+        self._retries += 1
+        self._wait_anew()
 
     def acted(self, actions: tuple[Action, ...], now_ns: int) -> None:
         """Note what is sent: orders and cancels are echoed if they succeed."""
@@ -48,5 +57,10 @@ class Hearing:
         return self._since_ns >= 0 and now_ns - self._since_ns >= DEAF_AFTER_NS
 
     def is_retry_due(self, now_ns: int) -> bool:
-        """Whether the silence is so long that only a new order can tell."""
-        return self._since_ns >= 0 and now_ns - self._since_ns >= RETRY_AFTER_NS
+        """Whether to let a new order tell, once nothing of ours is left."""
+        pause_ns = min(RETRY_PAUSE_NS << min(self._retries, 8), RETRY_PAUSE_NS_MAX)
+        return self.is_deaf(now_ns) and now_ns - self._since_ns >= DEAF_AFTER_NS + pause_ns
+
+    def _wait_anew(self) -> None:
+        self._since_ns = -1
+        self._has_read = False
