@@ -190,14 +190,14 @@ def test_queue_models_and_their_exponent_decide_over_fills_near_the_touch(data_d
         for model, exponent in (("risk_averse", 3.0), ("power", 3.0), ("power", 0.5))
     ]
 
-    assert len({run.digest for run in runs}) == 3
-    assert len(runs[0].fills) < len(runs[1].fills)
+    assert runs[2].digest not in (runs[0].digest, runs[1].digest)
+    assert len(runs[0].fills) < len(runs[2].fills)
     assert "power (n = 0.5)" in runs[2].assumptions.queue
 
 
 def test_fees_are_what_was_asked_for():
     """Bps of the volume, cut to a millionth of a dollar a fill."""
-    free, dear = (run(secs=400.0, fees_bps=(maker, 9.0)) for maker in (0.0, 3.0))
+    free, dear = (run(secs=300.0, fees_bps=(maker, 9.0)) for maker in (0.0, 3.0))
 
     assert free.split.fees == 0.0
     assert -dear.split.fees / dear.volume_usd == pytest.approx(3e-4, rel=1e-4)
@@ -261,14 +261,14 @@ def test_the_only_market_needs_no_name(tmp_path):
     ("place", "coin"),
     [
         ("aster/2025-09-24", "ETH"),
-        ("binance/usdm", "BTC"),
+        ("binance/ethbtc_2020-11-01", "ETHBTC"),
         ("standx/2026-01-06/orderbook_BTC-USD_2026-01-06_12.parquet", "BTC"),
         ("hyperliquid/2025-01-11_btc", "BTC"),
     ],
 )
 def test_recordings_of_other_forms_are_traded(data_dir, place, coin):
     """The engine quotes both sides of each, and the books of the exchange close."""
-    found = backtest(data_dir / "data" / place, coin=coin, duration_secs=300.0)
+    found = backtest(data_dir / "data" / place, coin=coin, duration_secs=120.0)
 
     assert found.two_sided_secs is not None
     assert abs(found.residual_usd) < 1e-9 * max(found.volume_usd, 1.0)

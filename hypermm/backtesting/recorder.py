@@ -49,6 +49,7 @@ SAMPLE_DTYPE: Final = np.dtype(
         ("kappa_per_bps", float),
         ("intensity_per_sec", float),
         ("severity", float),
+        ("risk_multiplier", float),
         ("equity_usd", float),
     ]
 )
@@ -210,6 +211,7 @@ class Recorder:
                 known.kappa_per_bps,
                 known.intensity_per_sec,
                 known.cascade_severity,
+                self.engine.risk_multiplier,
                 self.equity_usd,
             )
         )

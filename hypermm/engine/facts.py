@@ -155,6 +155,11 @@ class Facts:
         return self._estimates
 
     @property
+    def risk_multiplier(self) -> float:
+        """By how much the factors of the last decision raise the risk aversion."""
+        return self._strategy.caution.multiplier if self._strategy is not None else 1.0
+
+    @property
     def position_limit(self) -> int:
         """Limit of the position in lots; 0 before it is settled."""
         return self._sizes.position if self._sizes is not None else 0

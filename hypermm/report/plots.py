@@ -22,7 +22,7 @@ PARTS: Final = {
     "adverse": ("adverse selection, 5 s", "#c2452d"),
     "inventory": ("inventory", "#3567b0"),
     "fees": ("fees", "#b7791f"),
-    "total": ("total", INK),
+    "total": ("total, before funding", INK),
 }
 REASON_COLORS: Final = ("#f0c36d", "#d98a6a", "#a6b1bd", "#c9a9d6", "#8fb8c9", "#d7dce1")
 STYLE: Final = {
@@ -235,6 +235,49 @@ def estimates(axes: Any, result: Result) -> None:
     _minutes(axes, result)
 
 
+def risk(axes: Any, result: Result) -> None:
+    """Draw what raised gamma, and how rare the flow was."""
+    secs, samples = result.samples["secs"] / 60, result.samples
+    gamma = result.settings["trading"]["risk_aversion"]
+    axes.step(
+        secs, gamma * samples["risk_multiplier"], where="post", color=INK, label="gamma, left"
+    )
+    axes.set_ylabel("gamma, its factors included")
+    axes.set_ylim(0.0, 1.15 * gamma * max(samples["risk_multiplier"].max(initial=1.0), 1.0))
+    right = axes.twinx()
+    right.plot(
+        secs, samples["severity"], color=SELL, lw=0.8, alpha=0.7, label="cascade severity, right"
+    )
+    right.set_ylim(0.0, 1.0)
+    right.grid(visible=False)
+    right.spines["right"].set_visible(True)
+    _minutes(axes, result)
+    _legend(axes, lines=axes.get_lines() + right.get_lines())
+
+
+def kept(axes: Any, result: Result) -> None:
+    """Draw how the fills spread around what the mean one keeps after five seconds."""
+    fills, times = result.fills, result.market["secs"]
+    mids = 0.5 * (result.market["bid"] + result.market["ask"])
+    known = fills[fills["secs"] + 5.0 <= result.virtual_secs]
+    if not len(known):
+        _nothing(axes, "no fill")
+        return
+    later = mids[np.maximum(np.searchsorted(times, known["secs"] + 5.0, side="right") - 1, 0)]
+    edge = 1e4 * known["side"] * (later - known["price"]) / known["mid_before"]
+    low, high = np.quantile(edge, [0.01, 0.99])
+    reach = max(abs(low), abs(high), 0.1)
+    bins = np.linspace(-reach, reach, 41)
+    counts, _, bars = axes.hist(np.clip(edge, -reach, reach), bins=bins, color=BUY)
+    for left, bar in zip(bins, bars, strict=False):
+        bar.set_facecolor(SELL if left < -1e-9 else BUY)
+    axes.axvline(edge.mean(), color=INK, lw=1.2, label=f"mean {edge.mean():+.2f} bps")
+    axes.set_xlabel("bps of the mid, 5 s after the fill, before fees")
+    axes.set_ylabel("fills")
+    axes.set_ylim(0.0, 1.15 * counts.max())
+    _legend(axes)
+
+
 def _from_nothing(axes: Any, values: Floats) -> None:
     """Let an axis begin at 0, and leave out what only the first moments show."""
     known = np.sort(values[np.isfinite(values)])
@@ -276,7 +319,9 @@ PLOTS: Final = (
     ("Profit by source", profit),
     ("What a fill keeps", markout),
     ("Inventory", inventory),
+    ("Fills by what they keep", kept),
     ("Spreads", spreads),
     ("What the engine estimated", estimates),
+    ("Risk aversion and cascades", risk),
     ("Time quoted", time_quoted),
 )
