@@ -122,7 +122,7 @@ def test_market_names(tmp_path):
     assert [market.instrument.asset_id for market in open_market("synthetic")] == [0, 1]
     (only,) = open_market("synthetic:WLFI", seed=4)
     assert (only.instrument.coin, only.instrument.asset_id) == ("WLFI", 0)
-    with pytest.raises(ConfigError, match="no synthetic market .DOGE"):
+    with pytest.raises(ConfigError, match="no synthetic market 'DOGE'"):
         open_market("synthetic:DOGE")
     with pytest.raises(RecordingError, match="no such file or folder"):
         open_market(str(tmp_path / "nowhere"))

@@ -46,8 +46,9 @@ def render(state: Json) -> str:
         f"blocks of {state['blockMs']} ms, {speed}{over}. ",
         "The same as JSON: <a href='/state'>/state</a></p>",
     ]
-    if state["internalErrors"]:
-        parts.append(f"<p class='bad'>{state['internalErrors']} internal errors, see the log</p>")
+    parts += [
+        f"<p class='bad'>a defect of its own: {escape(each)}</p>" for each in state["defects"]
+    ]
     parts += ["<h2>Markets</h2><div class='markets'>", *map(_market, state["markets"]), "</div>"]
     parts += [f"<h2>Accounts ({state['accountsCount']})</h2>", *map(_account, state["accounts"])]
     if not state["accounts"]:

@@ -6,6 +6,7 @@ it, and publishes it. All state belongs to the venue and the hub; nothing is sha
 
 import asyncio
 import math
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
@@ -31,6 +32,7 @@ NOT_JSON = "Failed to parse the request body as JSON"
 NOT_THE_TYPE = "Failed to deserialize the JSON body into the target type"
 NOT_JSON_TYPE = "Expected request with `Content-Type: application/json`"
 TOO_MANY, BAD_GATEWAY = "429 Too Many Requests", "502 Bad Gateway"
+SERVER_ERROR = "500 Internal Server Error"
 FALSE_ERROR = "Order could not be processed."
 BODY_BYTES_MAX = 1 << 20
 BLOCKS_PER_TURN = 20  # made in one go when the clock is ahead, before others get their turn
@@ -87,7 +89,7 @@ class Server:
         self.faults = Faults(seed)
         self.usages: dict[str, Usage] = {}
         self.recent: deque[tuple[int, str, ExchangeAction, Any]] = deque(maxlen=RECENT_KEPT)
-        self.internal_errors = 0
+        self.defects: deque[str] = deque(maxlen=RECENT_KEPT)  # our own, as type and place
         self._latency = latency or Latency()
         self._arriving: list[tuple[float, int, str, Request, asyncio.Future[Any]]] = []
         self._arrivals = 0
@@ -179,7 +181,16 @@ class Server:
         while self._arriving and self._arriving[0][0] <= due_ms:
             _, _, signer, request, waiting = heappop(self._arriving)
             self._submit(signer, request, waiting)
-        for block in exchange.advance(due_ms):
+        try:
+            blocks = exchange.advance(due_ms)
+        except Exception as error:  # noqa: BLE001 - a defect must not end everybody's session
+            self._note_defect(error)
+            blocks = []
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_exception(HttpError(500, None))
+            self._waiting.clear()
+        for block in blocks:
             for ticket, payload in block.replies:
                 waiting = self._waiting.pop(ticket)
                 if not waiting.done():
@@ -293,12 +304,17 @@ class Server:
                 return {"type": "action", "payload": await self._answer_action(ip, payload)}
             data = self._answer_info(ip, payload)
         except HttpError as error:
-            text = TOO_MANY if error.status == 429 else BAD_GATEWAY
+            text = {429: TOO_MANY, 502: BAD_GATEWAY}.get(error.status, SERVER_ERROR)
             return {"type": "error", "payload": text}
         except AggregationError:
-            return {"type": "error", "payload": "500 Internal Server Error"}
+            return {"type": "error", "payload": SERVER_ERROR}
         except NoAnswerError:
             return None
+        except WireError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as over HTTP
+            self._note_defect(error)
+            return {"type": "error", "payload": SERVER_ERROR}
         return {"type": "info", "payload": {"type": payload["type"], "data": data}}
 
     # HTTP
@@ -318,6 +334,16 @@ class Server:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
+        except web.HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001 - the client is told no more than it can use
+            self._note_defect(error)
+            return _failure(500, None)
+
+    def _note_defect(self, error: Exception) -> None:
+        """Keep what a defect was and where, without any value that a request brought."""
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        self.defects.append(f"{type(error).__name__} in {place.name}, line {place.lineno}")
 
     async def _handle_info(self, request: web.Request) -> web.StreamResponse:
         return _json(self._answer_info(request.remote or "", await _body(request)))

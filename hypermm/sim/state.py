@@ -31,7 +31,7 @@ def describe(server: "Server") -> Json:
         "blockMs": exchange.block_ms,
         "speed": server.pace.speed,
         "isOver": exchange.is_over,
-        "internalErrors": server.internal_errors,
+        "defects": list(server.defects),
         "markets": [_market(listing) for listing in exchange.listings.values()],
         "accounts": [_account(server, account) for account in accounts[:ACCOUNTS_SHOWN]],
         "accountsCount": len(accounts),
