@@ -258,17 +258,17 @@ def test_the_only_market_needs_no_name(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "coin"),
+    ("place", "coin", "secs"),
     [
-        ("aster/2025-09-24", "ETH"),
-        ("binance/ethbtc_2020-11-01", "ETHBTC"),
-        ("standx/2026-01-06/orderbook_BTC-USD_2026-01-06_12.parquet", "BTC"),
-        ("hyperliquid/2025-01-11_btc", "BTC"),
+        ("aster/2025-09-24", "ETH", 120.0),
+        ("binance/ethbtc_2020-11-01", "ETHBTC", 600.0),
+        ("standx/2026-01-06/orderbook_BTC-USD_2026-01-06_12.parquet", "BTC", 120.0),
+        ("hyperliquid/2025-01-11_btc", "BTC", 300.0),
     ],
 )
-def test_recordings_of_other_forms_are_traded(data_dir, place, coin):
+def test_recordings_of_other_forms_are_traded(data_dir, place, coin, secs):
     """The engine quotes both sides of each, and the books of the exchange close."""
-    found = backtest(data_dir / "data" / place, coin=coin, duration_secs=120.0)
+    found = backtest(data_dir / "data" / place, coin=coin, duration_secs=secs)
 
     assert found.two_sided_secs is not None
     assert abs(found.residual_usd) < 1e-9 * max(found.volume_usd, 1.0)
