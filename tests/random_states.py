@@ -40,7 +40,7 @@ class State:
     kappa_reference_per_bps: float = 0.25
     intensity_per_sec: float = 0.5
     cascade_severity: float = 0.0
-    adverse_selection_bps: float = 0.0
+    adverse_touch_bps: float = 0.0
     adverse_depth_bps: float = math.inf
     funding_rate_hourly: float = math.nan
     funding_secs: float = math.nan
@@ -74,7 +74,7 @@ def draw_state(draw: random.Random) -> State:
         kappa_reference_per_bps=spread_out(0.01, 3.0),
         intensity_per_sec=spread_out(1e-3, 10.0),
         cascade_severity=draw.choice((0.0, draw.uniform(0.0, 0.8))),
-        adverse_selection_bps=draw.choice((0.0, draw.uniform(-1.0, 5.0))),
+        adverse_touch_bps=draw.choice((0.0, draw.uniform(-1.0, 5.0))),
         adverse_depth_bps=draw.choice((math.inf, spread_out(1.0, 100.0))),
         funding_rate_hourly=draw.choice((math.nan, draw.gauss(0.0, 3e-4))),
         funding_secs=draw.uniform(0.0, 3600.0),
@@ -103,7 +103,7 @@ def recomputed(strategy: Strategy, state: State, sign: int, level: int, price: i
     """Return every term of a level by formulas of its own, in bps of the fair price."""
     caution = strategy.caution
     kappa = min(max(state.kappa_per_bps, 1e-4), 100.0)
-    at_fair = min(max(state.adverse_selection_bps, 0.0), 100.0)
+    at_fair = min(max(state.adverse_touch_bps, 0.0), 100.0)
     adverse = at_fair
     for _ in range(4 if at_fair > 0.0 and state.adverse_depth_bps < math.inf else 0):
         depth = max(1.0 / kappa + strategy.fee_bps + adverse, 0.0)

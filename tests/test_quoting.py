@@ -29,7 +29,7 @@ class View:
     volatility_regime: int = 0
     jump_ratio: float = 1.0
     cascade_severity: float = 0.0
-    adverse_selection_bps: float = 0.0
+    adverse_touch_bps: float = 0.0
     adverse_depth_bps: float = math.inf
     funding_rate_hourly: float = math.nan
     funding_secs: float = math.nan

@@ -62,7 +62,7 @@ class MarketView(Protocol):
     def cascade_severity(self) -> float: ...  # noqa: D102
 
     @property
-    def adverse_selection_bps(self) -> float: ...  # noqa: D102
+    def adverse_touch_bps(self) -> float: ...  # noqa: D102
 
     @property
     def adverse_depth_bps(self) -> float: ...  # noqa: D102
@@ -82,7 +82,7 @@ def adverse_law(market: MarketView) -> tuple[float, float]:
 
     A loss that is not known, or a gain, asks for nothing.
     """
-    found, decay_bps = market.adverse_selection_bps, market.adverse_depth_bps
+    found, decay_bps = market.adverse_touch_bps, market.adverse_depth_bps
     at_fair = min(found, MAX_ADVERSE_BPS) if found > 0.0 else 0.0
     return at_fair, decay_bps if decay_bps > 0.0 else math.inf
 
