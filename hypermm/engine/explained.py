@@ -161,7 +161,7 @@ class Explained(Facts):
         free = [order for order in orders if order.state in RESTING]
         free.sort(key=lambda order: -side * order.price)
         levels = []
-        for i in range(strategy.num_levels):
+        for i in range(max(strategy.num_levels, len(wanted))):
             level = wanted.get(i)
             if level is None:
                 missing = reason if not wanted and reason else Unquoted.MINIMUM

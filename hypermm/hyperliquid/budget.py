@@ -43,7 +43,9 @@ SOCKET_MESSAGES: Final = 2_000
 SOCKET_MESSAGES_KEPT_BACK: Final = 100
 POSTS_IN_FLIGHT: Final = 100
 POSTS_KEPT_BACK: Final = 10
-THROTTLED_NS: Final = 10 * NS_PER_SEC  # after a 429: nothing but cancels
+# After a 429: nothing but cancels. Each pause ends with reads that ask again: an exchange that goes
+# on refusing is seen to refuse ten times within the minute that the kill switch counts in.
+THROTTLED_NS: Final = 5 * NS_PER_SEC
 
 LIGHT_READ_WEIGHT: Final = 2  # l2Book, allMids, clearinghouseState, orderStatus, exchangeStatus
 READ_WEIGHT: Final = 20

@@ -40,6 +40,7 @@ class Term(Enum):
     SPACING = "level spacing"
     POST_ONLY = "post-only"
     ROUNDING = "rounding"
+    OWN = "the strategy's own law"  # alone, where none of the others applies
 
 
 # What stands between the fair price and the nearest level, but the floor.
@@ -63,35 +64,35 @@ def explain(strategy: Strategy, sign: int) -> tuple[Level, ...]:
     """
     ladder = strategy.ladder
     rows = ladder.bids if sign > 0 else ladder.asks
-    if not rows:
-        return ()
     view = strategy.view
-    assert view is not None, "a ladder with levels and without a market"
+    if not rows or view is None:
+        return ()
     common = dict(_common(strategy, sign))
     depth = -sign * sum(common[term] for term in _OFFSETS)
     common[Term.FLOOR] = -sign * max(strategy.min_depth_bps - depth, 0.0)
     depth = max(depth, strategy.min_depth_bps)
     bps, clamp = view.fair_price * 1e-4, _clamp(strategy, sign)
-    explained = []
+    explained: list[Level] = []
     i = 0
     for price, size in rows:
         step = strategy.instrument.step_at(price)
-        while True:
-            spaced = depth * _spacing(strategy, i)
+        for level in range(i, strategy.num_levels):  # one too small for the exchange is left out
+            spaced = depth * _spacing(strategy, level)
             raw = view.fair_price - sign * spaced * bps
             clamped = raw if clamp == 0 else (min if sign > 0 else max)(raw, clamp)
             if -SNAP * step <= sign * (clamped - price) < step * (1.0 + SNAP):
+                terms = {
+                    **common,
+                    Term.SPACING: -sign * (spaced - depth),
+                    Term.POST_ONLY: (clamped - raw) / bps,
+                    Term.ROUNDING: (price - clamped) / bps,
+                }
+                explained.append(Level(level, price, size, terms))
+                i = level + 1
                 break
-            i += 1  # a level too small for the exchange was added to the next one
-            assert i < strategy.num_levels, f"no level of the law is at {price}"
-        terms = {
-            **common,
-            Term.SPACING: -sign * (spaced - depth),
-            Term.POST_ONLY: (clamped - raw) / bps,
-            Term.ROUNDING: (price - clamped) / bps,
-        }
-        explained.append(Level(i, price, size, terms))
-        i += 1
+        else:  # a strategy that fills the ladder by a law of its own
+            explained.append(Level(i, price, size, {Term.OWN: (price - view.mid) / bps}))
+            i += 1
     return tuple(explained)
 
 
