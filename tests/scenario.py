@@ -272,9 +272,9 @@ class Scenario:
         self.run(24.0)
         return self
 
-    def sell_forced(self, orders: int) -> None:
-        """Let somebody sell who has to, faster and faster."""
-        for i in range(orders):
+    def sell_forced(self, orders: int, sold: int = 0) -> None:
+        """Let somebody sell who has to, faster with each order sold."""
+        for i in range(sold, sold + orders):
             self.trade(int(400 / (1 + i / 6)) * MS, -1, is_forced=True)
 
     def quote(self) -> "Scenario":

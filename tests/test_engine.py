@@ -315,8 +315,8 @@ def test_fa08_a_foreign_fill_moves_the_position_but_is_not_ours():
 
 
 @pytest.mark.parametrize("position", [5_000, 4_995, 6_000])
-def test_at_the_limit_only_reducing_orders_are_placed(position):
-    """RK-07: reduce-only orders. 5 USD below the limit no order that adds to it fits either."""
+def test_rk07_at_the_limit_only_reducing_orders_are_placed(position):
+    """Flagged reduce-only. 5 USD below the limit no order that adds to it fits either."""
     world = Scenario(position=position).quote_reducing()
 
     assert world.side(Side.BUY) == []
