@@ -221,3 +221,18 @@ def test_a_truncated_parquet_file_is_refused(tmp_path, data_dir):
 
     with pytest.raises(RecordingError, match="not a whole Parquet file"):
         open_recordings(tmp_path)
+
+
+def test_a_folder_of_recordings_asks_which(data_dir):
+    """Three pieces of different days are not one market."""
+    with pytest.raises(RecordingError, match=r"several recordings in here[\s\S]*2025-09-01"):
+        open_recordings(data_dir / "data" / "hyperliquid" / "2025-09_btc_pieces")
+
+
+def test_books_without_trades_say_what_follows(data_dir):
+    """Or a run in which nothing happens would look like a defect."""
+    archive = only(data_dir / "data" / "hyperliquid" / "archive")
+
+    assert archive.notes == (
+        "no trade was recorded: nothing fills, and the engine does not warm up",
+    )

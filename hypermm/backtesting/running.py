@@ -232,14 +232,16 @@ def _run(
     link.connect()
     end_ns = None if duration_secs is None else int(duration_secs * NS_PER_SEC)
     start_usd = recorder.equity_usd
-    while not (bot.is_done or market.is_over or (end_ns is not None and link.now_ns >= end_ns)):
-        next_ns = link.now_ns + NS_PER_SEC
-        bot.run_until(next_ns if end_ns is None else min(next_ns, end_ns))
+    try:
+        while not (bot.is_done or market.is_over or (end_ns is not None and link.now_ns >= end_ns)):
+            next_ns = link.now_ns + NS_PER_SEC
+            bot.run_until(next_ns if end_ns is None else min(next_ns, end_ns))
+            if shows_progress:
+                gain = recorder.equity_usd - start_usd
+                progress.show(link.now_ns / NS_PER_SEC, len(recorder.fills), gain)
+    finally:
         if shows_progress:
-            gain = recorder.equity_usd - start_usd
-            progress.show(link.now_ns / NS_PER_SEC, len(recorder.fills), gain)
-    if shows_progress:
-        progress.close()
+            progress.close()
 
 
 def _loaded(path: Path | str | None) -> Config:

@@ -60,6 +60,12 @@ def _open_folder(path: Path) -> dict[str, Recording]:
         for file in path.rglob("*")
         if file.is_file() and file.name.endswith((".parquet", ".gz", ".lz4", ".json"))
     )
+    inner = sorted({file.parent for file in files if hyperliquid.coins_of(file.parent)})
+    if inner:
+        raise RecordingError(
+            f"{path}: there are several recordings in here",
+            hint=f"choose one: {', '.join(folder.name for folder in inner[:8])}",
+        )
     parquet = [file for file in files if file.suffix == ".parquet"]
     if parquet:
         return _read_parquet(parquet)

@@ -216,6 +216,8 @@ def assemble(
     for begin, end in zip(book[silent], book[silent + 1], strict=True):
         is_known |= (trades["exch_ns"] > begin) & (trades["exch_ns"] < end)
     trades["flags"][is_known] |= SNAPSHOT
+    if not len(trades):
+        notes += ("no trade was recorded: nothing fills, and the engine does not warm up",)
     context = tape.context[tape.context["exch_ns"] >= book[0]]
     rows = np.concatenate((trades, levels, quotes, context))
     rows = rows[np.argsort(rows["exch_ns"], kind="stable")]
