@@ -162,7 +162,7 @@ class TradingConfig:
         low=0.0,
         high=1e9,
         unit="USD",
-        doc="Collateral on a builder's dex, and margin of an isolated position, topped up to it.",
+        doc="Collateral on a builder's dex: moved there at the start, and again when it shrinks.",
     )
     force_isolated: bool = flag(
         default=False, doc="Isolated margin where the market would allow cross."

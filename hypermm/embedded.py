@@ -15,6 +15,7 @@ from hypermm.errors import ConfigError
 from hypermm.hyperliquid.client import Client
 from hypermm.hyperliquid.payloads import parse_json
 from hypermm.journal import EmbeddedExchange, LocalState
+from hypermm.sim.dexs import short_name
 
 START_SECS = 20.0
 STOP_SECS = 3.0
@@ -36,13 +37,18 @@ class Embedded:
         What it plays (`--market`), None for the synthetic market.
     account : str
         Address that it funds.
+    dex : str
+        Builder's dex that it lists; empty for none.
     """
 
-    def __init__(self, state: LocalState, *, port: int, market: str | None, account: str) -> None:
+    def __init__(
+        self, state: LocalState, *, port: int, market: str | None, account: str, dex: str = ""
+    ) -> None:
         self._state = state
         self._port = port
         self._market = market
         self._account = account
+        self._dex = short_name(dex)
         self._process: asyncio.subprocess.Process | None = None
         self.is_ours = False  # this or an earlier run of ours started it
 
@@ -77,6 +83,8 @@ class Embedded:
         command += ["--fund", f"{self._account}={FUNDING_USDC}"]
         if self._market is not None:
             command += ["--market", str(self._market)]
+        if self._dex:
+            command += ["--dex", self._dex]
         with log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *command,

@@ -1,7 +1,7 @@
 """A dry run: the engine decides as ever, and nothing that is signed leaves.
 
-Reads pass. Whatever would change the account is answered here as refused, orders of an earlier
-session are kept from the engine, and the first orders that it wants are the result.
+Reads pass. Leverage and collateral are taken as set, so that the sizes are those of a run; orders
+of an earlier session are kept from the engine; the first orders that it wants are the result.
 """
 
 from collections.abc import Iterable
@@ -10,17 +10,18 @@ from attrs import evolve
 
 from hypermm.instrument import Instrument
 from hypermm.messages import (
+    AccountState,
     Action,
     ActionDenied,
     ActionReply,
     Batch,
     CancelOids,
     CancelOrders,
+    Done,
     OpenOrders,
     Order,
     PlaceOrders,
     PrivateEvent,
-    Refused,
     Side,
     UpdateLeverage,
 )
@@ -34,6 +35,8 @@ class Rehearsal:
     ----------
     cloids : Cloids
         Knows our tag.
+    collateral_usd : float
+        What a run would have moved onto the market's dex.
 
     Attributes
     ----------
@@ -45,19 +48,27 @@ class Rehearsal:
         Orders of an earlier session that a run would cancel.
     """
 
-    def __init__(self, cloids: Cloids) -> None:
+    def __init__(self, cloids: Cloids, collateral_usd: float = 0.0) -> None:
         self._cloids = cloids
+        self._collateral_usd = collateral_usd
         self.orders: tuple[Order, ...] = ()
         self.leverage = 0
         self.leftovers = 0
 
     def hide(self, batch: Batch) -> Batch:
-        """Return the batch without the orders of an earlier session."""
-        if not any(isinstance(event, OpenOrders) for event in batch.private):
+        """Return the batch as a run would see it once it had begun."""
+        if not any(isinstance(event, OpenOrders | AccountState) for event in batch.private):
             return batch
         return Batch(batch.rows, tuple(self._hidden(event) for event in batch.private))
 
     def _hidden(self, event: PrivateEvent) -> PrivateEvent:
+        if isinstance(event, AccountState):
+            more = self._collateral_usd
+            return evolve(
+                event,
+                account_value_usd=event.account_value_usd + more,
+                withdrawable_usd=event.withdrawable_usd + more,
+            )
         if not isinstance(event, OpenOrders):
             return event
         others = tuple(o for o in event.orders if not self._cloids.is_ours(o.cloid))
@@ -74,7 +85,7 @@ class Rehearsal:
             match action:
                 case UpdateLeverage(leverage=leverage):
                     self.leverage = leverage
-                    answers.append(ActionReply(action.id, (Refused("dry run"),)))
+                    answers.append(ActionReply(action.id, (Done(),)))
                 case PlaceOrders(orders=orders):
                     self.orders = self.orders or orders
                     answers.append(ActionDenied(action.id, "dry run"))

@@ -18,14 +18,15 @@ from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
 
 from hypermm import telemetry
+from hypermm.collateral import allocate, plan
 from hypermm.config import Config, MonitoringConfig
 from hypermm.embedded import Embedded, market_over
 from hypermm.engine import Engine, Mode, Snapshot
-from hypermm.errors import ConfigError, HypermmError, UnreachableError
+from hypermm.errors import ConfigError, HypermmError, UnreachableError, WireError
 from hypermm.gate import Gate
 from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.budget import Budget
-from hypermm.hyperliquid.client import Client
+from hypermm.hyperliquid.client import Client, is_mainnet
 from hypermm.hyperliquid.payloads import encode_json, parse_json
 from hypermm.hyperliquid.session import Frame, Post, Reopen, Session
 from hypermm.hyperliquid.signing import Nonces, Signer
@@ -52,6 +53,7 @@ from hypermm.view import view
 BACKOFF_SECS = (0.1, 0.5, 1.0, 2.0, 4.0)  # then 4 s each: under 30 new connections a minute
 PERSIST_SECS = 1.0
 MARKET_POLL_SECS = 2.0
+COLLATERAL_SECS = 60.0
 HURRY_SECS = 1.0  # what a second signal leaves for the proof
 TURNS_MAX = 8  # decisions on one wake-up, while refusals come back at once
 IDLE_NS = 250_000_000
@@ -127,7 +129,7 @@ class Runner:
         say: Say,
         *,
         maker_fee_bps: float,
-        is_dry: bool = False,
+        rehearsal: Rehearsal | None = None,
     ) -> None:
         self._say = say
         start_ms = wall_ms()
@@ -158,7 +160,7 @@ class Runner:
             day=kept_day.value,
             maker_fee_bps=maker_fee_bps,
         )
-        self._rehearsal = Rehearsal(self._cloids) if is_dry else None
+        self._rehearsal = rehearsal
         self._injected: list[PrivateEvent] = []
         self._posts: set[asyncio.Task[None]] = set()
         self._wakeup = asyncio.Event()
@@ -227,6 +229,8 @@ class Runner:
                     tasks.create_task(self._keep_time(), name="timer"),
                     tasks.create_task(self._persist(), name="state"),
                 ]
+                if self._instrument.dex and self._rehearsal is None:
+                    workers.append(tasks.create_task(self._keep_collateral(), name="collateral"))
                 if self._config.network.base_url not in ("mainnet", "testnet"):
                     workers.append(tasks.create_task(self._watch_market(), name="market"))
                 await self._over.wait()
@@ -399,6 +403,32 @@ class Runner:
         if day is not None and day != self._saved_day:
             self._saved_day = day
             self._state.write_day(day)
+
+    async def _keep_collateral(self) -> None:
+        """Move more onto the builder's dex when losses have taken of it."""
+        wanted_usd = self._config.trading.initial_isolated_margin
+        is_told = False
+        while True:
+            await asyncio.sleep(COLLATERAL_SECS)
+            try:
+                found = await plan(self._client, self._account, self._instrument, wanted_usd)
+                if found is None or not found.is_low:
+                    continue
+                now_ms = wall_ms()
+                self._state.reserve_nonce(max(now_ms, self._nonces.high_water) + 1)
+                await allocate(
+                    self._client, self._signer, self._nonces, self._account, found,
+                    is_mainnet=is_mainnet(self._client.url), wall_ms=now_ms,
+                )  # fmt: skip
+            except (ConfigError, UnreachableError, WireError) as error:
+                if not is_told:  # it may last; the limits of risk hold meanwhile
+                    fields = {"reason": str(error).replace("\n", " ")}
+                    telemetry.write(Notice(Level.WARN, "Collateral is low", fields))
+                is_told = True
+            else:
+                is_told = False
+                fields = {"dex": found.dex, "usd": f"{found.missing_usd:.2f}"}
+                telemetry.write(Notice(Level.WARN, "Collateral topped up", fields))
 
     async def _watch_market(self) -> None:
         """Stop when a simulated exchange says that its market is over."""

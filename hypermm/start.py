@@ -16,6 +16,7 @@ import attrs
 
 from hypermm import telemetry
 from hypermm.cancel import Cancelled, cancel_all
+from hypermm.collateral import allocate, plan
 from hypermm.config import Config
 from hypermm.credentials import Credential, find_key
 from hypermm.embedded import Embedded
@@ -23,10 +24,12 @@ from hypermm.errors import ConfigError, StartRefusedError, UnreachableError, Wir
 from hypermm.hyperliquid import universe, wire
 from hypermm.hyperliquid.ask import ask, master_of
 from hypermm.hyperliquid.client import NETWORKS, Client, base_url, is_mainnet
-from hypermm.hyperliquid.signing import Signer, address_of, parse_key
+from hypermm.hyperliquid.signing import Nonces, Signer, address_of, parse_key
 from hypermm.instrument import Instrument
 from hypermm.journal import LocalState, StateDirectory, state_root
 from hypermm.messages import AccountState, Level, Notice, ReadAccount
+from hypermm.orders import Cloids
+from hypermm.rehearsal import Rehearsal
 from hypermm.runner import Exit, Runner, Say, wall_ms
 from hypermm.status import Status, read_status
 from hypermm.telemetry import escaped
@@ -86,7 +89,13 @@ def run(
     embedded = None
     if where.local is not None:
         port = int(where.url.rsplit(":", 1)[1])
-        embedded = Embedded(where.local, port=port, market=market, account=address_of(key))
+        embedded = Embedded(
+            where.local,
+            port=port,
+            market=market,
+            account=address_of(key),
+            dex=config.trading.dex,
+        )
     with asyncio.Runner(loop_factory=_loop_factory()) as loop:
         return int(loop.run(_main(config, where, key, embedded, duration_secs, is_dry=is_dry)))
 
@@ -288,13 +297,30 @@ async def _prepare(
 ) -> Runner:
     """Read what the loop needs to know of the market and the account, and say it."""
     instrument = await find_market(client, config)
+    allocation = await plan(client, account, instrument, config.trading.initial_isolated_margin)
+    signer = Signer(key, is_mainnet=is_mainnet(client.url))
+    if allocation is not None and allocation.is_low:
+        fields = {"dex": allocation.dex, "usd": round(allocation.missing_usd, 2)}
+        event = "Collateral would be moved" if is_dry else "Collateral moved"
+        if not is_dry:
+            now_ms = wall_ms()
+            nonces = Nonces(state.nonce_high_water(now_ms).value)
+            state.reserve_nonce(max(now_ms, nonces.high_water) + 1)
+            await allocate(
+                client, signer, nonces, account, allocation,
+                is_mainnet=is_mainnet(client.url), wall_ms=now_ms,
+            )  # fmt: skip
+        telemetry.write(Notice(Level.INFO, event, fields))
     read = ReadAccount(0)
     payload = await ask(client, wire.encode_read(read, account, instrument.dex))
     balance = wire.decode_read(read, payload, instrument)
     assert isinstance(balance, AccountState), f"the answer to {read} is {balance}"
     say = Say(config.logging.format)
     _introduce(say, client.url, embedded, instrument, account, balance.account_value_usd)
-    signer = Signer(key, is_mainnet=is_mainnet(client.url))
+    rehearsal = None
+    if is_dry:
+        missing_usd = allocation.missing_usd if allocation is not None else 0.0
+        rehearsal = Rehearsal(Cloids(account, "default", 0), missing_usd)
     return Runner(
         config,
         client,
@@ -305,7 +331,7 @@ async def _prepare(
         embedded,
         say,
         maker_fee_bps=await _maker_fee_bps(client, account),
-        is_dry=is_dry,
+        rehearsal=rehearsal,
     )
 
 

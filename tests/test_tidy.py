@@ -37,6 +37,7 @@ FLOORS = [
         "start",
         "status",
         "cancel",
+        "collateral",
         "rehearsal",
         "consequences",
     },

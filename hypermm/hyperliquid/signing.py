@@ -13,6 +13,7 @@ import msgspec
 
 from hypermm.errors import ConfigError, InvariantError, WireError
 from hypermm.hyperliquid.actions import (
+    AgentSendAssetAction,
     ApproveAgentAction,
     ApproveBuilderFeeAction,
     BatchModifyAction,
@@ -227,19 +228,48 @@ class Signer:
             _AGENT_PREFIX
             + keccak(self._agent + connection_id(action, nonce, vault, expires_after_ms))
         )
+        body = self._body(action, nonce, digest)
+        if vault is not None:
+            body += b',"vaultAddress":"%b"' % vault.encode()
+        if expires_after_ms is not None:
+            body += b',"expiresAfter":%d' % expires_after_ms
+        return body + b"}"
+
+    def sign_move(
+        self, action: SendAssetAction | AgentSendAssetAction, nonce: int, account: str
+    ) -> bytes:
+        """Sign a move of collateral between the dexs of one account, and nothing else.
+
+        Parameters
+        ----------
+        action : SendAssetAction or AgentSendAssetAction
+            The first signed by the account's own key, the second by an API wallet's.
+        nonce : int
+            From `Nonces`; the action holds the same.
+        account : str
+            The account that it acts for: the only destination that is signed.
+
+        Raises
+        ------
+        InvariantError
+            If the money would leave the account.
+        """
+        if action.destination.lower() != account.lower() or action.fromSubAccount:
+            raise InvariantError("collateral is moved between dexs of one account only")
+        if isinstance(action, SendAssetAction):
+            return self._body(action, nonce, _user_digest(action)) + b"}"
+        inner = keccak(self._agent + connection_id(action, nonce))
+        return self._body(action, nonce, keccak(_AGENT_PREFIX + inner)) + b"}"
+
+    def _body(self, action: ExchangeAction, nonce: int, digest: bytes) -> bytes:
         r, s, v = self._curve.sign(digest)
-        body = b'{"action":%b,"nonce":%d,"signature":{"r":"0x%b","s":"0x%b","v":%d}' % (
+        return b'{"action":%b,"nonce":%d,"signature":{"r":"0x%b","s":"0x%b","v":%d}' % (
             _json(action),
             nonce,
             r.hex().encode(),
             s.hex().encode(),
             v,
         )
-        if vault is not None:
-            body += b',"vaultAddress":"%b"' % vault.encode()
-        if expires_after_ms is not None:
-            body += b',"expiresAfter":%d' % expires_after_ms
-        return body + b"}"
 
 
 def connection_id(

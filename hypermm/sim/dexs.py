@@ -76,3 +76,10 @@ BUILDERS: dict[str, Dex] = {
 def known_dex(name: str) -> Dex:
     """Return what is known of a dex, or one that charges as the exchange does."""
     return BUILDERS.get(name) or Dex(name=name, full_name=name)
+
+
+def short_name(name: str) -> str:
+    """Return the short name of a dex that is asked for by either of its names, in any case."""
+    folded = name.casefold()
+    full = {dex.full_name.casefold(): dex.name for dex in BUILDERS.values()}
+    return full.get(folded, folded)

@@ -217,7 +217,7 @@ def builder_markets(dex: str, seed: int = 0) -> list[Market]:
 
     if not re.fullmatch(r"[a-z0-9]{2,4}", dex):
         raise ConfigError(f"--dex = {dex[:40]!r} is not a name of 2 to 4 lower-case characters")
-    same = evolve(PRESETS["BTC"], coin=f"{dex}:BTC", dex=dex)
+    same = evolve(PRESETS["BTC"], coin=f"{dex}:BTC", dex=dex, is_isolated_only=True)
     thin = SyntheticMarket(thin_preset(dex), seed, 0, REGIMES["thin"])
     return [thin, SyntheticMarket(same, seed, 1)]
 
