@@ -89,7 +89,7 @@ def drawn(random):
 async def fuzz(args):
     """Send until the time is over; return what went wrong."""
     random, seen, wrong = Random(args.seed), Counter(), Counter()
-    with exchange("--market", "synthetic", "--limit", "subscriptions=off") as process:
+    with exchange("--market", "synthetic") as process:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10.0)) as http:
             ends, ws = time.monotonic() + args.secs, None
             while time.monotonic() < ends and process.poll() is None:

@@ -7,7 +7,7 @@ import aiohttp
 
 from hypermm.hyperliquid.actions import ALO, OrderAction, OrderWire
 from hypermm.hyperliquid.signing import Signer
-from hypermm.sim.box import serve
+from hypermm.sim.box import NEW_LOOP, serve
 from hypermm.sim.exchange import Exchange
 from tests.scripted_market import START_MS, ScriptedMarket
 from tests.sim_desk import ASKS, BIDS
@@ -98,8 +98,18 @@ def with_server(test, *, market=None, rules=None, block_ms=10, seed=0, **options
             stop.set()
             await serving
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=NEW_LOOP) as runner:  # the loop that it runs on
+        runner.run(run())
 
 
 def order(price="1999", *, cloid=None, size="0.5"):
     return OrderAction([OrderWire(0, True, price, size, False, ALO, cloid)])
+
+
+def masked(text):
+    """Return a text frame as a client sends it."""
+    mask = b"\1\2\3\4"
+    length = bytes([0x80 | len(text)])
+    if len(text) > 125:
+        length = bytes([0x80 | 126]) + len(text).to_bytes(2, "big")
+    return b"\x81" + length + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))

@@ -5,13 +5,17 @@ Time is stepped by control requests, so that nothing here waits for a clock.
 
 import asyncio
 import json
+from pathlib import Path
 
 import aiohttp
 import pytest
 
 from hypermm.errors import ConfigError
 from hypermm.hyperliquid.actions import IOC, NoopAction, OrderAction, OrderWire
+from hypermm.sim.control import REQUESTS
+from hypermm.sim.limits import PER_ACCOUNT, PER_IP, read_limits
 from hypermm.sim.on_demand import KINDS, Faults, read_fault
+from hypermm.sim.pace import Latency, read_latency
 from tests.box_client import HEADERS, USER, WAIT_SECS, Client, next_frame, order, subscribe
 from tests.box_client import with_server as run_server
 from tests.scripted_market import START_MS, ScriptedMarket
@@ -38,10 +42,10 @@ async def step(client, blocks=1, actions=0):
     return await client.control("advance", ms=blocks * BLOCK_MS, actions=actions)
 
 
-async def act(client, action):
-    """Send an action, make the block, return status and reply."""
+async def act(client, action, blocks=1):
+    """Send an action, make its block, return status and reply."""
     sent = asyncio.create_task(client.post("/exchange", client.signed(action)))
-    await step(client, actions=1)
+    await step(client, blocks, actions=1)
     async with asyncio.timeout(WAIT_SECS):
         return await sent
 
@@ -434,3 +438,119 @@ def test_money_comes_from_a_control_request():
         assert state["marginSummary"]["accountValue"] == "123.5"
 
     with_server(test)
+
+
+# Time
+
+
+def test_a_stepped_run_repeats_with_its_seed():
+    """Frames, replies and stamps, to the letter; another seed gives another run."""
+    runs = []
+
+    async def test(client):
+        said = []
+        async with client.socket() as ws:
+            await subscribe(ws, type="bbo", coin="ETH")
+            for _ in range(10):
+                said.append(await act(client, order(), blocks=50))
+            said += await client.info(type="openOrders", user=USER)
+            await ws.send_str('{"method":"ping"}')
+            while (frame := await next_frame(ws))["channel"] != "pong":
+                said.append(frame)
+        runs.append(said)
+
+    for seed in (5, 5, 6):
+        with_server(test, seed=seed, latency=Latency(20.0, 60.0, seed))
+
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_an_action_lands_after_its_latency():
+    async def test(client):
+        sent = asyncio.create_task(client.post("/exchange", client.signed(order())))
+        await client.control("advance", ms=40, actions=1)
+        assert await client.info(type="openOrders", user=USER) == []
+        await step(client)
+        (resting,) = await client.info(type="openOrders", user=USER)
+        assert resting["timestamp"] == START_MS + 50
+        assert (await sent)[0] == 200
+
+    with_server(test, latency=Latency(50.0, 50.0, 0))
+
+
+def test_latencies_have_the_median_and_the_percentile_that_were_asked_for():
+    latency = read_latency("200/900", 1)
+    drawn = sorted(latency.draw_ms() for _ in range(20_000))
+
+    assert drawn[10_000] == pytest.approx(200.0, rel=0.05)
+    assert drawn[19_800] == pytest.approx(900.0, rel=0.1)
+
+
+# Limits and the page
+
+
+def test_limits_by_name_hold_or_are_off():
+    limits, rules = read_limits({"connections": "1", "ip-weight": "off", "address-budget": "3"})
+
+    async def test(client):
+        async with client.socket():
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="429"):
+                await client.socket()
+            for _ in range(100):
+                await client.info(type="meta")
+            for _ in range(3):
+                assert "resting" in (await act(client, order()))[1]
+            replies = [(await act(client, order()))[1] for _ in range(2)]
+            assert "sent (5 > 3)" in replies[1]
+            rows = {row["name"]: row for row in (await client.state())["limits"]}
+            assert rows["connections"] == {
+                "name": "connections", "of": "127.0.0.1", "used": 1, "limit": 1
+            }  # fmt: skip
+            assert (rows["ip-weight"]["used"] >= 2_000, rows["ip-weight"]["limit"]) == (True, None)
+            assert (rows["address-budget"]["limit"], rows["open-orders"]["used"]) == (3, 4)
+            assert rows["nonces"]["used"] == 5
+
+    with_server(test, per_ip=limits, rules=rules)
+
+
+def test_nonces_and_open_orders_can_be_limited_or_not():
+    _, rules = read_limits({"nonces": "off", "open-orders": "1"})
+
+    async def test(client):
+        body = client.signed(NoopAction())
+        for _ in range(2):
+            sent = asyncio.create_task(client.post("/exchange", body))
+            await step(client, actions=1)
+            assert json.loads((await sent)[1])["status"] == "ok"
+        assert "resting" in (await act(client, order()))[1]
+        assert "open orders" in (await act(client, order()))[1]
+
+    with_server(test, rules=rules)
+
+
+def test_the_page_shows_what_the_state_says_without_anything_from_outside():
+    async def test(client):
+        await act(client, order())
+        await client.control("fault", fault="drop:channel=bbo")
+        async with client.http.get(client.url + "/") as response:
+            page = await response.text()
+            assert response.content_type == "text/html"
+        for word in ("ETH", USER, "drop:channel=bbo", "&quot;resting&quot;", "ip-weight"):
+            assert word in page
+        assert "src=" not in page
+        assert "//" not in page.replace("<!doctype", "")
+        async with client.http.get(client.url, headers={"Accept": "application/json"}) as response:
+            assert (await response.json()).keys() == (await client.state()).keys()
+
+    with_server(test)
+
+
+def test_the_reference_has_every_kind_limit_and_control_request():
+    page = (Path(__file__).parent.parent / "docs/reference/exchange.md").read_text()
+
+    for kind in KINDS.values():
+        assert f"| {kind.doc} |" in page
+    for name in (*KINDS, *PER_IP, *PER_ACCOUNT):
+        assert f"| `{name}` |" in page
+    for request in REQUESTS:
+        assert f'{{"do":"{request}"' in page

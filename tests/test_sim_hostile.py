@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import struct
 
 import pytest
 
@@ -14,13 +15,17 @@ from hypermm.sim.exchange import Exchange
 from hypermm.sim.json_text import dumps
 from hypermm.sim.limits import OFF, Limits
 from hypermm.sim.subscriptions import FIELDS
-from tests.box_client import HEADERS, WAIT_SECS, next_frame, with_server
+from tests.box_client import HEADERS, WAIT_SECS, masked, next_frame, order, with_server
 from tests.hostile import ACTIONS, INFO, USER, WRONG, changed, deep, paths, without
 from tests.scripted_market import START_MS, ScriptedMarket
 from tests.sim_desk import ASKS, BIDS
 
 SIGNATURE = {"r": "0x1", "s": "0x1", "v": 27}
 NO_LIMITS = Limits(weight_per_minute=OFF, messages_per_minute=OFF, connects_per_minute=OFF)
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 NOT_THE_TYPE = (422, "Failed to deserialize the JSON body into the target type")
 
 
@@ -134,10 +139,6 @@ def test_huge_and_deep_bodies_are_refused():
 
 def test_broken_frames_end_their_socket_only():
     """Unmasked, reserved bits, bad UTF-8, a torn length, a control frame that is too long."""
-    upgrade = (
-        b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
     broken = (
         b"\x81\x05hello",
         b"\xf1\x85\0\0\0\0hello",
@@ -157,7 +158,7 @@ def test_broken_frames_end_their_socket_only():
             for frame in broken:
                 raw = await loop.run_in_executor(None, socket.create_connection, (host, int(port)))
                 with raw:
-                    raw.sendall(upgrade + frame)
+                    raw.sendall(UPGRADE + frame)
                     await asyncio.sleep(0.01)
             await ws.send_str('{"method":"ping"}')
             assert await next_frame(ws) == {"channel": "pong"}
@@ -218,3 +219,30 @@ def test_a_defect_of_ours_is_answered_500_and_ends_nothing(monkeypatch):
         assert "secret" not in str(defects)
 
     with_server(test, market=market)
+
+
+def test_readers_that_are_gone_end_nobody_else():
+    """Writing to a transport that was reset a moment ago must not raise."""
+    asked = b'{"method":"subscribe","subscription":{"type":"bbo","coin":"ETH"}}'
+    linger = struct.pack("ii", 1, 0)  # close by a reset, not in order
+
+    async def test(client):
+        host, port = client.url.removeprefix("http://").split(":")
+        for number in range(5):
+            readers = []
+            for _ in range(50):
+                raw = socket.create_connection((host, int(port)))
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                raw.sendall(UPGRADE + masked(asked))
+                readers.append(raw)
+            await asyncio.sleep(0.1)
+            acting = asyncio.create_task(client.act(order(f"2000.{number + 1}")))
+            for raw in readers:
+                raw.close()
+                await asyncio.sleep(0)
+            await acting
+        await asyncio.sleep(0.05)
+        assert (await client.state())["socketsCount"] == 0
+
+    limits = Limits(connections=OFF, connects_per_minute=OFF, messages_per_minute=OFF)
+    with_server(test, per_ip=limits)

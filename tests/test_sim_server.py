@@ -24,6 +24,7 @@ from tests.box_client import (
     SIGNERS,
     USER,
     WAIT_SECS,
+    masked,
     next_frame,
     order,
     subscribe,
@@ -31,16 +32,6 @@ from tests.box_client import (
 )
 from tests.scripted_market import START_MS, ScriptedMarket
 from tests.sim_desk import ASKS, BIDS, CLOID
-
-
-def masked(text):
-    """Return a text frame as a client sends it."""
-    mask = b"\1\2\3\4"
-    length = bytes([0x80 | len(text)])
-    if len(text) > 125:
-        length = bytes([0x80 | 126]) + len(text).to_bytes(2, "big")
-    return b"\x81" + length + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(text))
-
 
 # HTTP
 

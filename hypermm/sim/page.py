@@ -26,6 +26,7 @@ td.long{font:12px/1.4 ui-monospace,monospace}
 .buy{color:var(--buy)}.sell{color:var(--sell)}.bad{color:var(--sell);font-weight:600}
 .markets{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,22rem),1fr))}
 .card{border:1px solid var(--line);border-radius:.4rem;padding:.6rem .8rem;min-width:0}
+.card+.card{margin-top:1rem}.markets .card{margin:0}
 .card h3{margin-top:0}
 """
 

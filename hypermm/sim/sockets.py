@@ -82,7 +82,7 @@ class Connection:
 
     def write(self, frame: bytes) -> None:
         """Write a frame; a reader that is too far behind is cut."""
-        if self.is_cut or self.is_half_open or self.socket.closed:
+        if self.is_cut or self.is_half_open or self.socket.closed or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() + len(frame) > self._limits.bytes_queued:
             self.cut()
