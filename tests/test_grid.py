@@ -14,6 +14,7 @@ from hypermm._core.grid import CHANGE, GridReplay
 from hypermm._core.queue import MODEL_NAMES
 from hypermm._core.rows import LEVEL, QUOTE, ROW_DTYPE, TRADE, Rows
 from hypermm.recordings import open_recordings
+from tests.reference import grid as reference
 
 MS = 1_000_000
 OPTIONS = {"low_price": 60_000, "high_price": 70_000, "levels": 5, "lots": 1000,
@@ -56,6 +57,32 @@ def test_how_rows_are_cut_changes_nothing(cuts):
 
 
 WHOLE = figures(play())
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("model", ["risk_averse", "power", "log2"])
+def test_the_kernel_does_what_plain_python_does(seed, model):
+    """Every fill, order and cancel, on markets of quotes, level changes and trades."""
+    rows = rows_of(feed(6_000, 100 + seed))
+    changes = np.flatnonzero((rows["kind"] == LEVEL) & (rows["size"] > 0))[500::50]
+    rows["flags"][changes] = 0  # some as quotes: what is better than them is gone
+    rows["kind"][changes] = QUOTE
+    number, latency = MODEL_NAMES.index(model), (0, 20, 150, 350)[seed % 4] * MS
+    plain = reference.Grid(
+        levels=4, lots=700, max_lots=7_000, latency_ns=latency, every_ns=100 * MS, model=number,
+        exponent=2.0, spacing=1 + seed % 2, risk_aversion=0.3, maker_bps=0.0, window_secs=60.0,
+    )  # fmt: skip
+
+    grid = play(
+        rows, levels=4, lots=700, max_lots=7_000, latency_ns=latency, queue_model=number,
+        queue_exponent=2.0, spacing_ticks=1 + seed % 2, window_secs=60.0,
+    )  # fmt: skip
+    for row in rows:
+        plain.play(row)
+
+    assert sorted(grid.fills()) == sorted(plain.fills)
+    assert (grid.orders, grid.cancels) == (plain.placed, plain.canceled)
+    assert len(plain.fills) > 20
 
 
 def test_money_is_what_the_fills_say():

@@ -285,6 +285,8 @@ cdef class GridReplay:
         cdef int64_t place = (row.price - self.low_price) // self.tick
         cdef float64_t mid = self.mid(), least_bps, depth_bps
         cdef Resting* order
+        cdef int64_t lots
+        cdef bint is_done
         cdef int i = 0
         if mid == mid:
             least_bps = 0.5e4 * self.tick * (self._asks.best - self._bids.best) / mid
@@ -301,13 +303,13 @@ cdef class GridReplay:
             if order.is_live and order.place == place:
                 order.ahead -= <float64_t> row.size
                 order.traded += <float64_t> row.size
-                if order.ahead <= -1.0:
-                    depth_bps = min(-floor(order.ahead + 1.0) + 1.0, <float64_t> order.remaining)
+                if order.ahead <= -1.0:  # by the excess, in whole lots
+                    lots = min(<int64_t> floor(-order.ahead), order.remaining)
                     order.ahead = 0.0
-                    if depth_bps >= order.remaining:
-                        self.fill(half, i, order.remaining)
+                    is_done = lots == order.remaining
+                    self.fill(half, i, lots)
+                    if is_done:
                         continue
-                    self.fill(half, i, <int64_t> depth_bps)
             i += 1
 
     cdef void cross(self, Half* half) noexcept nogil:
