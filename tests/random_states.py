@@ -214,7 +214,7 @@ def check(draw: random.Random) -> tuple[int, float]:
             total = state.mid + math.fsum(terms.values()) * bps
             assert abs(total - level.price) < TICK_SLACK * tick, (total, level, state)
             rounding = abs(terms[Term.ROUNDING]) * bps / tick
-            assert rounding < 1.0 + TICK_SLACK, (rounding, level, state)
+            assert rounding < 1.0, (rounding, level, state)
             worst, levels = max(worst, rounding), levels + 1
     return levels, worst
 

@@ -4,17 +4,19 @@ A term is signed: what raises the price is positive. The middle of the book plus
 price that is sent; what rounding to an allowed price does is a term like the others.
 """
 
+import math
 from collections.abc import Iterator
 from enum import Enum
 
 from attrs import frozen
 
 from hypermm._core.glft import Solver
+from hypermm.instrument import Instrument
 from hypermm.quoting.caution import MULTIPLIER_MAX
 from hypermm.quoting.market import funding_shift_bps, signal_shift_bps
 from hypermm.quoting.strategy import Strategy, market_of
 
-SNAP = 1e-6  # of a step: more than what adding up the terms in another order changes
+SNAP = 1e-9  # of a step: what the kernel takes as being on it
 
 
 class Term(Enum):
@@ -72,28 +74,43 @@ def explain(strategy: Strategy, sign: int) -> tuple[Level, ...]:
     common[Term.FLOOR] = -sign * max(strategy.min_depth_bps - depth, 0.0)
     depth = max(depth, strategy.min_depth_bps)
     bps, clamp = view.fair_price * 1e-4, _clamp(strategy, sign)
+    spaced = [depth * _spacing(strategy, level) for level in range(strategy.num_levels)]
+    raw = [view.fair_price - sign * one * bps for one in spaced]
+    clamped = [one if clamp == 0 else (min if sign > 0 else max)(one, clamp) for one in raw]
+    rounded = [_rounded(strategy.instrument, one, sign) for one in clamped]
     explained: list[Level] = []
     i = 0
     for price, size in rows:
-        step = strategy.instrument.step_at(price)
-        for level in range(i, strategy.num_levels):  # one too small for the exchange is left out
-            spaced = depth * _spacing(strategy, level)
-            raw = view.fair_price - sign * spaced * bps
-            clamped = raw if clamp == 0 else (min if sign > 0 else max)(raw, clamp)
-            if -SNAP * step <= sign * (clamped - price) < step * (1.0 + SNAP):
-                terms = {
-                    **common,
-                    Term.SPACING: -sign * (spaced - depth),
-                    Term.POST_ONLY: (clamped - raw) / bps,
-                    Term.ROUNDING: (price - clamped) / bps,
-                }
-                explained.append(Level(level, price, size, terms))
-                i = level + 1
-                break
-        else:  # a strategy that fills the ladder by a law of its own
+        # A level too small for the exchange waits for the next one, so that some have no row.
+        left = range(i, len(rounded))
+        level = next((k for k in left if rounded[k] == price), None)
+        if level is None:  # added up in another order, a price may round the other way
+            step = strategy.instrument.step_at(price)
+            level = next((k for k in left if abs(clamped[k] - price) <= step), None)
+        if level is None:  # a strategy that fills the ladder by a law of its own
             explained.append(Level(i, price, size, {Term.OWN: (price - view.mid) / bps}))
             i += 1
+            continue
+        terms = {
+            **common,
+            Term.SPACING: -sign * (spaced[level] - depth),
+            Term.POST_ONLY: (clamped[level] - raw[level]) / bps,
+            Term.ROUNDING: (price - clamped[level]) / bps,
+        }
+        explained.append(Level(level, price, size, terms))
+        i = level + 1
     return tuple(explained)
+
+
+def _rounded(instrument: Instrument, price: float, sign: int) -> int:
+    """Return the allowed price behind a price, as the kernel rounds: bids down, asks up."""
+    if not price >= 1.0:
+        return 0
+    step = instrument.step_at(int(price))
+    steps = price / step
+    if abs(steps - round(steps)) <= SNAP:
+        return round(steps) * step
+    return (math.floor(steps) if sign > 0 else math.ceil(steps)) * step
 
 
 def _common(strategy: Strategy, sign: int) -> Iterator[tuple[Term, float]]:
