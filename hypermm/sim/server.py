@@ -195,9 +195,13 @@ class Server:
                 waiting = self._waiting.pop(ticket)
                 if not waiting.done():
                     waiting.set_result(payload)
-            self.hub.publish(block)
         self.pace.made_ms += exchange.block_ms
-        self.hub.push_slow()
+        try:
+            for block in blocks:
+                self.hub.publish(block)
+            self.hub.push_slow()
+        except Exception as error:  # noqa: BLE001 - as above
+            self._note_defect(error)
 
     # What is asked
 
