@@ -209,6 +209,16 @@ def test_the_switch_refuses_for_volume_or_for_the_time_first(volume_first, text)
     assert text in reply["response"]
 
 
+def test_the_eleventh_firing_of_a_day_is_refused_with_the_words_of_the_rule():
+    venue = Venue(rules=Rules(schedule_cancel_volume=0, schedule_count_text="ten are enough"))
+    day = venue.exchange.now_ms // 86_400_000
+    venue.exchange.accounts.get(ALICE).scheduled_cancels = (day, 10)
+
+    reply = venue.act(ALICE, {"type": "scheduleCancel", "time": venue.exchange.now_ms + 9_000})
+
+    assert reply == {"status": "err", "response": "ten are enough"}
+
+
 def test_growth_of_the_open_interest_is_limited_by_the_minute_where_a_rule_says_so():
     venue = Venue(rules=Rules(interest_growth_usd_max=3_000))
     venue.place(ALICE, wire("B", "2001", "1", "Ioc"))

@@ -119,7 +119,7 @@ class Rules:
         Whether a Gtc that fills in part is answered `resting`; else `filled` with the part.
     missing_side_text : str
         What a refused post-only order prints for a side of the book that is empty.
-    live_cloid_text, too_many_orders_text, halted_text, spot_balance_text : str
+    live_cloid_text, too_many_orders_text, halted_text, spot_balance_text, schedule_count_text : str
         Refusals whose wording nobody has recorded.
     does_schedule_spare_triggers, does_schedule_spare_dexs : bool
         Whether the dead man's switch leaves trigger orders, and orders on builders' dexs.
@@ -164,6 +164,7 @@ class Rules:
     too_many_orders_text: str = "Too many open orders."
     halted_text: str = "Trading is halted"
     spot_balance_text: str = "Insufficient spot balance"
+    schedule_count_text: str = "Cannot set scheduled cancel time, already triggered 10 times today."
     does_schedule_spare_triggers: bool = False
     does_schedule_spare_dexs: bool = False
     is_scheduled_cancel_told: bool = True

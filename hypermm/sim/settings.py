@@ -142,7 +142,7 @@ def schedule_cancel(
     if action.time is not None:
         day, firings = account.scheduled_cancels
         if day == now_ms // rules.DAY_MS and firings >= rules.SCHEDULED_CANCELS_A_DAY:
-            raise ActionRefusedError(refusals.SCHEDULE_COUNT)
+            raise ActionRefusedError(venue_rules.schedule_count_text)
     account.scheduled_cancel_ms = action.time
 
 
