@@ -85,7 +85,7 @@ def test_long_inventory_lowers_both_quotes_by_what_the_solution_says():
 
 def test_another_unit_of_the_asset_changes_no_quote_before_rounding():
     """A thousand units at a thousandth of the price: depths to twelve digits."""
-    state = State(volatility=2.0, volatility_regime=1, jump_ratio=2.0, adverse_selection_bps=0.7)
+    state = State(volatility=2.0, volatility_regime=1, jump_ratio=2.0, adverse_touch_bps=0.7)
     one = quoted(state=state, position=2_000)
     kilo = Instrument(coin="kTEST", asset_id=0, size_decimals=2)
     other = strategy_class("ladder")(
