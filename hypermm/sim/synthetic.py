@@ -339,8 +339,7 @@ class SyntheticMarket:
             _stamp(time), side, touch, reach, size, min(reach + 1, size, FORCED_FILLS), FORCED
         )
         self._interest -= size
-        row = (_stamp(time), 0, self._interest, 0, 0, CONTEXT, 0, OPEN_INTEREST, FIRST | LAST)
-        self._small.append(row)
+        self._push_interest(time)
 
     def _print(
         self, stamp: int, side: int, touch: int, reach: int, size: int, fills: int, flags: int
@@ -449,7 +448,13 @@ class SyntheticMarket:
             self._pieces.append(np.array(self._small, ROW_DTYPE))
             self._small = []
 
+    def _push_interest(self, time: float) -> None:
+        row = (_stamp(time), 0, self._interest, 0, 0, CONTEXT, 0, OPEN_INTEREST, FIRST | LAST)
+        self._small.append(row)
+
     def _push_frame(self, time: float) -> None:
+        if self._storm is not None:
+            self._push_interest(time)
         self._flush()
         self._next_frame = time + self._preset.frame_secs * (0.95 + 0.1 * self._uniform())
         bid_prices, bid_sizes = self._side_levels(self._bid, -1, self._bid_size)
