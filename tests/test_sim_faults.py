@@ -406,6 +406,7 @@ def test_healing_ends_every_fault():
         ({"do": "fault", "fault": "halt:coin=DOGE"}, "no market 'DOGE'"),
         ({"do": "fund", "address": "0x1", "usdc": 1}, "not an address"),
         ({"do": "fund", "address": USER, "usdc": 0}, "usdc must be a number"),
+        ({"do": "fund", "address": USER, "usdc": 1, "dex": "nil"}, "no dex 'nil' here"),
     ],
 )
 def test_a_control_request_that_cannot_be_read_is_answered_422(body, problem):

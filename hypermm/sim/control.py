@@ -100,7 +100,11 @@ async def _fund(server: "Server", given: Json) -> Json:
         address = canonical_address(_text(given, "address"))
     except WireError as error:
         raise ConfigError(str(error)) from None
-    server.exchange.fund(address, _number(given, "usdc", 1e-6, USDC_MAX))
+    dex = _text(given, "dex") if "dex" in given else ""
+    if dex not in server.exchange.dexs:
+        known = ", ".join(filter(None, server.exchange.dexs)) or "none"
+        raise ConfigError(f"no dex {dex[:40]!r} here", hint=f"listed: {known}")
+    server.exchange.fund(address, _number(given, "usdc", 1e-6, USDC_MAX), dex)
     return {"address": address}
 
 
@@ -110,5 +114,5 @@ REQUESTS: Final[dict[str, tuple[tuple[str, ...], Callable[..., Awaitable[Json]]]
     "speed": (("speed",), _speed),
     "fault": (("fault",), _fault),
     "heal": ((), _heal),
-    "fund": (("address", "usdc"), _fund),
+    "fund": (("address", "usdc", "dex"), _fund),
 }
