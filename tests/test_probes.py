@@ -9,7 +9,15 @@ from attrs import evolve
 from hypermm.config import RiskConfig
 from hypermm.engine import Mode
 from hypermm.instrument import Instrument
-from hypermm.messages import Side
+from hypermm.messages import (
+    CancelOrders,
+    PlaceOrders,
+    ReadAccount,
+    ReadFills,
+    ReadOpenOrders,
+    ReadOrder,
+    Side,
+)
 from hypermm.quoting import STRATEGIES, Term, caution, explain, strategy_class
 from hypermm.risk import Figures, Limit, Ruling, assess
 from tests.random_states import State
@@ -27,6 +35,7 @@ QUIET = {
     "rate_limit_errors": 0,
 }
 LIMIT = 5_000
+READS = ReadOpenOrders | ReadAccount | ReadFills | ReadOrder
 
 
 def quoted(name="ladder", state=None, position=0, **changes):
@@ -262,3 +271,34 @@ def test_rk03_everything_that_rests_may_fill_at_once_at_any_step():
         assert snapshot.position - snapshot.ask_exposure >= -limit
         reached.add(world.position)
     assert {limit, -limit} <= reached
+
+
+def test_a_kill_cancels_all_at_once_tries_again_and_logs_where_it_ends():
+    """SOP 8.2: nothing new, one bulk cancel, retries of what fails, the state, the end."""
+    world = Scenario(settings(risk__max_daily_loss_usd=0.9)).quote()
+    world.pending += world.fill(world.side(Side.BUY)[0], 200)
+    world.run(6.0)
+    refused = 2
+
+    def answer(action):
+        nonlocal refused
+        if isinstance(action, CancelOrders) and refused:
+            refused -= 1
+            return world.lose(action, has_effect=False)
+        return None
+
+    world.answer = answer
+    live, sent = set(world.live), len(world.sent)
+    world.mid -= 5_000
+    world.run(60.0, until=Mode.DONE)
+
+    after = [action for action in world.sent[sent:] if not isinstance(action, READS)]
+    assert isinstance(after[0], CancelOrders)
+    assert set(after[0].cloids) == live
+    assert not any(isinstance(action, PlaceOrders) for action in after)
+    assert len(after) >= 3
+    assert world.live == {}
+    assert world.engine.mode is Mode.DONE
+    assert world.engine.snapshot().is_proved
+    (line,) = [n for n in world.notices if n.event == "Market maker stopped"]
+    assert {"position", "session_pnl_usd", "day_pnl_usd", "adverse_5s_bps"} <= set(line.fields)

@@ -266,6 +266,7 @@ class Engine(Learning):
             case Mode.DONE:
                 self._voice.end(
                     self._ledger,
+                    self._markouts.summary(),
                     own_fills=sum(self._fills.values()),
                     unproved=self._orders.live(),
                     is_proved=self._recovery.is_proved,

@@ -10,6 +10,7 @@ from hypermm.engine.sizes import Sizes
 from hypermm.estimators import Estimates, WarmUp
 from hypermm.instrument import Instrument
 from hypermm.ledger import Adjustment, Ledger
+from hypermm.markouts import Markout
 from hypermm.messages import AccountState, Fill, Level, Notice
 from hypermm.orders import OwnOrder
 from hypermm.risk import CASCADE_PULL, CASCADE_WIDEN, Limit, Ruling, Verdict
@@ -256,7 +257,13 @@ class Voice:
         )
 
     def end(
-        self, ledger: Ledger, *, own_fills: int, unproved: Iterable[OwnOrder], is_proved: bool
+        self,
+        ledger: Ledger,
+        markouts: Iterable[Markout],
+        *,
+        own_fills: int,
+        unproved: Iterable[OwnOrder],
+        is_proved: bool,
     ) -> None:
         """Say how it ended."""
         figures = ledger.figures()
@@ -267,6 +274,11 @@ class Voice:
             "day_pnl_usd": round(figures.day_pnl_usd, 4),
             "fees_usd": round(figures.fees_usd, 4),
             "fills": own_fills,
+        }
+        fields |= {
+            f"adverse_{one.horizon_secs:g}s_bps": round(one.mean_bps, 3)
+            for one in markouts
+            if one.n
         }
         cloids = " ".join(f"{order.cloid:#034x}" for order in unproved)
         if cloids:
