@@ -25,10 +25,11 @@ ruff check .
 ruff format --check .
 cython-lint hypermm/_core
 
+# What starts processes runs once, on the release build.
 step "checked build: the suite with bounds and division checks, warnings are errors"
 HYPERMM_CHECKED=1 python setup.py -q build_ext --inplace --force --parallel 2
 mypy
-python -W error -m pytest -q -W error tests --durations=10
+python -W error -m pytest -q -W error -m "not slow" tests --durations=10
 
 digests() {  # what the engine did in virtual time, synthetic and recorded
   python -m hypermm backtest --duration 5m | grep ^digest

@@ -1,9 +1,13 @@
 """A builder's dex has a balance of its own: it is filled before the first order, by nobody else."""
 
 import asyncio
+import re
+import signal
+import subprocess
+import sys
 
 import pytest
-from processes import ADDRESS, Desk
+from processes import ADDRESS, ROOT, Desk
 
 from hypermm import collateral
 from hypermm.errors import ConfigError, InvariantError
@@ -14,6 +18,7 @@ from hypermm.instrument import Instrument
 
 KEY = "0x" + "5eed" * 16
 OTHER = "0x" + "ab" * 20
+pytestmark = pytest.mark.slow
 MARKET = Instrument(coin="hyna:BTC", asset_id=110_001, size_decimals=5, dex="hyna")
 
 
@@ -107,3 +112,38 @@ def test_a_dex_that_does_not_hold_enough_is_an_error_with_figures(desk):
 
     with pytest.raises(ConfigError, match=r"only 10,000\.00 USD can be moved"):
         asyncio.run(ask())
+
+
+def test_the_script_tests_a_market_and_says_what_happened(desk):
+    """Its log is named for dex, market and time; a signal is passed on and the analysis follows."""
+    desk.exchange("--speed", "10", "--dex", "hyna", "--limit", "ip-weight=off")
+    environ = {
+        "PATH": "/usr/bin:/bin", "PYTHON": sys.executable, "PYTHONPATH": str(ROOT),
+        "NETWORK": desk.url, "HYPERLIQUID_PRIVATE_KEY": KEY, "HYPERMM_STRATEGY_MIN_TRADES": "5",
+        "HYPERMM_MONITORING_METRICS_PORT": "0", "XDG_STATE_HOME": str(desk.folder / "state"),
+    }  # fmt: skip
+    script = subprocess.Popen(
+        [str(ROOT / "scripts" / "test_hip3.sh"), "BTC", "hyna", "600"],
+        stdout=subprocess.PIPE, text=True, cwd=desk.folder, env=environ,
+    )  # fmt: skip
+    assert desk.wait_until(lambda: desk.info(type="openOrders", user=ADDRESS, dex="hyna"), 60)
+
+    script.send_signal(signal.SIGINT)
+    said, _ = script.communicate(timeout=60)
+
+    assert script.returncode == 0, said
+    assert "all own orders proved gone" in said
+    assert "Issues, the worst first" in said
+    (log,) = (desk.folder / "logs").iterdir()
+    assert re.fullmatch(r"mm_hyna_BTC_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.log", log.name)
+
+
+@pytest.mark.parametrize("arguments", [(), ("BTC", "hyna"), ("BTC", "hyna", "soon")])
+def test_the_script_says_how_it_is_called(desk, arguments):
+    """A missing argument starts nothing."""
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "test_hip3.sh"), *arguments],
+        capture_output=True, text=True, cwd=desk.folder, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "ASSET DEX SECONDS" in done.stderr or "scripts/test_hip3.sh BTC" in done.stderr

@@ -86,6 +86,7 @@ def test_a_supervisor_hears_ready_alive_and_stopping(tmp_path):
     Supervisor({}).tell(ALIVE)
 
 
+@pytest.mark.slow
 def test_a_run_tells_its_supervisor(tmp_path):
     """Ready once the account is known, alive each second, stopping at the end."""
     desk = Desk(tmp_path)
@@ -147,6 +148,7 @@ class Prometheus:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not installed")
 def test_a_real_prometheus_scrapes_a_run_and_alerts(tmp_path):
     """Every query of the dashboard finds data; a kill of the process fires, its return resolves."""

@@ -9,6 +9,8 @@ from processes import ADDRESS, KEY, ROOT, Desk
 
 from hypermm.journal import StateDirectory
 
+pytestmark = pytest.mark.slow  # real processes
+
 
 @pytest.fixture
 def desk(tmp_path):

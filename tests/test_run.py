@@ -9,6 +9,7 @@ import pytest
 from processes import KEY, Desk, free_port
 
 # Venue time runs faster than the clock, so that minutes of a market pass in seconds.
+pytestmark = pytest.mark.slow  # real processes
 FAST = ("--speed", "10")
 WARM = r"Parameter estimation warmed up"
 

@@ -18,6 +18,7 @@ from hypermm.engine import Engine, Mode
 from hypermm.start import run
 
 WARM = "Parameter estimation warmed up"
+pytestmark = pytest.mark.slow  # real processes
 QUICK = "[strategy]\nmin_trades = 10\nwarmup_decay_secs = 1\n[monitoring]\nmetrics_port = 0\n"
 
 
