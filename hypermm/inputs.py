@@ -6,7 +6,8 @@ the digest. What an unfinished write left at the end is not read.
 """
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from struct import Struct
@@ -14,15 +15,23 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
-from attrs import fields, frozen
+from attrs import asdict, fields, frozen
 
 from hypermm import ledger, messages, risk
 from hypermm._core.rows import ROW_DTYPE, Rows
+from hypermm.config import Config
 from hypermm.engine.digest import printed
 from hypermm.errors import RecordingError
+from hypermm.instrument import Instrument
 from hypermm.messages import Action, Batch
 
 FORMAT: Final = 1
+FILE_MODE: Final = 0o640  # as log files
+SECRET: Final = ".private_key"  # noqa: S105
+RULES: Final = (
+    "coin", "asset_id", "size_decimals", "decimals_cap", "max_leverage", "is_isolated_only",
+    "dex", "collateral",
+)  # fmt: skip
 _HEAD: Final = Struct("<qIII")
 _CLASSES: Final = {
     name: value
@@ -47,11 +56,12 @@ def print_actions(actions: tuple[Action, ...]) -> str:
 
 
 class InputLog:
-    """Writes the steps of one engine. `header` says how it was made; see `backtesting.audit`."""
+    """Writes the steps of one engine; `header` says how it was made."""
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         try:
-            self._file = path.open("wb")
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+            self._file = os.fdopen(descriptor, "wb")
         except OSError as error:
             raise RecordingError(f"{path} cannot be written: {error.strerror}") from None
         self._file.write(json.dumps({"format": FORMAT, **encode(header)}).encode() + b"\n")
@@ -75,6 +85,39 @@ class InputLog:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         self.close()
+
+
+def open_log(
+    path: Path, config: Config, instrument: Instrument, made: Mapping[str, Any]
+) -> InputLog:
+    """Begin the record of an engine.
+
+    Parameters
+    ----------
+    path : path
+        Written over if it exists.
+    config, instrument
+        As given to the engine. The key is left out.
+    made : mapping
+        The other arguments of the engine, by name.
+    """
+    settings = {
+        name: value
+        for name, value in _flat(asdict(config))
+        if value is not None and not name.endswith(SECRET)
+    }
+    rules = {name: getattr(instrument, name) for name in RULES}
+    return InputLog(path, {"config": settings, "instrument": rules, "made": dict(made)})
+
+
+def _flat(values: Any, head: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            found += _flat(value, f"{head}{name}.")
+        elif not isinstance(value, dict):
+            found.append((head + name, value))
+    return found
 
 
 def read_inputs(path: Path) -> tuple[dict[str, Any], Iterator[Step]]:

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from enum import IntEnum
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 from hypermm import telemetry
 from hypermm.collateral import allocate, plan
@@ -30,6 +32,7 @@ from hypermm.hyperliquid.client import Client, is_mainnet
 from hypermm.hyperliquid.payloads import encode_json, parse_json
 from hypermm.hyperliquid.session import Frame, Post, Reopen, Session
 from hypermm.hyperliquid.signing import Nonces, Signer
+from hypermm.inputs import InputLog, open_log
 from hypermm.instrument import Instrument
 from hypermm.journal import StateDirectory
 from hypermm.ledger import DayFigures
@@ -152,14 +155,14 @@ class Runner:
         self._budget = Budget()
         self._session = Session(instrument, account, signer, self._nonces, self._budget)
         self._gate = Gate(config.risk, instrument)
-        self._engine = Engine(
-            config,
-            instrument,
-            account=account,
-            session_start_secs=self._session_secs,
-            day=kept_day.value,
-            maker_fee_bps=maker_fee_bps,
-        )
+        self._made: dict[str, Any] = {
+            "account": account,
+            "session_start_secs": self._session_secs,
+            "day": kept_day.value,
+            "maker_fee_bps": maker_fee_bps,
+        }
+        self._engine = Engine(config, instrument, **self._made)
+        self._inputs: InputLog | None = None
         self._rehearsal = rehearsal
         self._injected: list[PrivateEvent] = []
         self._posts: set[asyncio.Task[None]] = set()
@@ -174,6 +177,10 @@ class Runner:
         self._fair_price = math.nan  # of a dry run's ladder
         self._metrics = Metrics(instrument, _build(config, client.url, instrument))
 
+    def record(self, path: Path) -> None:
+        """Write what goes into the engine and what comes out; to be called before `run`."""
+        self._inputs = open_log(path, self._config, self._instrument, self._made)
+
     async def run(self, duration_secs: float | None) -> Exit:
         """Trade until the engine is done."""
         stop_metrics = self._serve_metrics()
@@ -183,6 +190,8 @@ class Runner:
                 await self._linger()
             return status
         finally:
+            if self._inputs is not None:
+                self._inputs.close()
             if stop_metrics is not None:
                 stop_metrics()
 
@@ -322,6 +331,8 @@ class Runner:
             if self._rehearsal is not None:
                 batch = self._rehearsal.hide(batch)
             actions = engine.step(batch, now_ns)
+            if self._inputs is not None:
+                self._inputs.absorb(batch, actions, now_ns)
             if actions:
                 allowed, denied = self._gate.check(actions, now_ns)
                 self._injected += denied

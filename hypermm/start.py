@@ -49,6 +49,7 @@ def run(
     duration_secs: float | None,
     market: str | None,
     environ: Mapping[str, str],
+    record: Path | None = None,
     is_dry: bool = False,
 ) -> int:
     """Quote until told to stop; returns an exit status.
@@ -97,7 +98,9 @@ def run(
             dex=config.trading.dex,
         )
     with asyncio.Runner(loop_factory=_loop_factory()) as loop:
-        return int(loop.run(_main(config, where, key, embedded, duration_secs, is_dry=is_dry)))
+        return int(
+            loop.run(_main(config, where, key, embedded, duration_secs, record, is_dry=is_dry))
+        )
 
 
 def clear_kill(
@@ -225,6 +228,7 @@ async def _main(
     key: bytes,
     embedded: Embedded | None,
     duration_secs: float | None,
+    record: Path | None,
     *,
     is_dry: bool,
 ) -> Exit:
@@ -244,6 +248,8 @@ async def _main(
                 runner = await _prepare(
                     config, client, key, account, state, embedded, is_dry=is_dry
                 )
+                if record is not None:
+                    runner.record(record)
                 status = await runner.run(duration_secs)
         except BaseException:
             if embedded is not None:

@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from processes import KEY, Desk, free_port
 
+from hypermm.backtesting import audit
+
 # Venue time runs faster than the clock, so that minutes of a market pass in seconds.
 pytestmark = pytest.mark.slow  # real processes
 FAST = ("--speed", "10")
@@ -28,10 +30,11 @@ def parts(output: str) -> list[str]:
     return list(dict.fromkeys(event.strip() for event in events))
 
 
-def test_a_run_warms_up_quotes_is_filled_and_stops_with_proof(desk):
-    """The life of a session, on the wire that mainnet speaks."""
+def test_a_run_warms_up_quotes_is_filled_and_stops_with_proof(desk, tmp_path):
+    """The life of a session, on the wire that mainnet speaks; its inputs replay to its actions."""
+    record = tmp_path / "inputs"
     desk.exchange(*FAST)
-    run = desk.run("--asset", "WLFI", "--duration", "18s")
+    run = desk.run("--asset", "WLFI", "--duration", "18s", "--record", str(record))
 
     status = run.wait()
 
@@ -48,6 +51,10 @@ def test_a_run_warms_up_quotes_is_filled_and_stops_with_proof(desk):
     assert "all own orders proved gone" in output
     assert desk.open_orders() == []
     assert KEY[2:] not in output
+    found = audit(record)
+    assert found.difference is None, found
+    assert found.actions > 5
+    assert KEY[2:].encode() not in record.read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

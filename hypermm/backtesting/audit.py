@@ -4,24 +4,15 @@ The engine has no clock, no randomness and no I/O: the same inputs give the same
 do not, the code is not the one that traded, or something is broken.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
 
-from attrs import asdict, field, frozen
+from attrs import field, frozen
 
 from hypermm import config as configuration
-from hypermm.config import Config
 from hypermm.engine import Engine
 from hypermm.errors import RecordingError
-from hypermm.inputs import InputLog, print_actions, read_inputs
+from hypermm.inputs import print_actions, read_inputs
 from hypermm.instrument import Instrument
-
-SECRET: Final = ".private_key"  # noqa: S105
-RULES: Final = (
-    "coin", "asset_id", "size_decimals", "decimals_cap", "max_leverage", "is_isolated_only",
-    "dex", "collateral",
-)  # fmt: skip
 
 
 @frozen
@@ -58,46 +49,13 @@ class Audit:
         return "\n".join(f"{name:<10}{text}" for name, text in lines)
 
 
-def open_log(
-    path: Path, config: Config, instrument: Instrument, made: Mapping[str, Any]
-) -> InputLog:
-    """Begin the record of an engine.
-
-    Parameters
-    ----------
-    path : path
-        Written over if it exists.
-    config, instrument
-        As given to the engine. The key is left out.
-    made : mapping
-        The other arguments of the engine, by name.
-    """
-    settings = {
-        name: value
-        for name, value in _flat(asdict(config))
-        if value is not None and not name.endswith(SECRET)
-    }
-    rules = {name: getattr(instrument, name) for name in RULES}
-    return InputLog(path, {"config": settings, "instrument": rules, "made": dict(made)})
-
-
-def _flat(values: Any, head: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        if isinstance(value, dict) and value:
-            found += _flat(value, f"{head}{name}.")
-        elif not isinstance(value, dict):
-            found.append((head + name, value))
-    return found
-
-
 def audit(path: Path | str) -> Audit:
     """Replay a record of inputs and compare the actions, up to the first difference.
 
     Parameters
     ----------
     path : path
-        Written by `backtest --record`.
+        Written by `--record`.
 
     Returns
     -------

@@ -16,7 +16,6 @@ from attrs import asdict, evolve
 
 from hypermm import config as configuration
 from hypermm._core.queue import MODEL_NAMES
-from hypermm.backtesting.audit import open_log
 from hypermm.backtesting.progress import Progress
 from hypermm.backtesting.recorder import (
     FILL_DTYPE,
@@ -33,6 +32,7 @@ from hypermm.errors import ConfigError
 from hypermm.gate import Gate
 from hypermm.hyperliquid.budget import Budget
 from hypermm.hyperliquid.signing import Nonces
+from hypermm.inputs import open_log
 from hypermm.recordings import Recording, pieces
 from hypermm.sim.exchange import Exchange
 from hypermm.sim.latency import Latency

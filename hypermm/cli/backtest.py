@@ -41,7 +41,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=seed, default=DEFAULT_SEED, help="seed of market, ids and drawn latencies")
     add("--json", action="store_true", help="print the result as JSON, the fills with it")
     add("--out", type=Path, metavar="REPORT.html", help="write a report that needs no other file")
-    add("--record", type=Path, metavar="FILE", help="write the engine's inputs, for `replay`")
     add(
         "--latency", type=latencies, default=(50.0, 50.0, 50.0), metavar="MS",
         help="one-way delay, or ORDER,REPLY,DATA (default: 50)",
@@ -90,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         queue_exponent=args.queue_exponent,
         fees_bps=args.fees,
         keep_gaps=args.keep_gaps,
-        record=args.record,
+        record=vars(args).get("record"),
         shows_progress=True,
     )
     print(json.dumps(result.to_dict()) if args.json else result)

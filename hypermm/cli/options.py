@@ -79,6 +79,7 @@ PROCESS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
     ),
     ("--log-file", Path, "PATH", "write log lines there"),
     ("--log-dir", Path, "PATH", "folder of the files of --multi-stream-logs (default: logs)"),
+    ("--record", Path, "FILE", "write what goes into the engine and comes out, for replay"),
     ("--duration", duration_secs, "TIME", "stop by itself after this long: 60s, 10m, 1h"),
     ("--market", str, "SPEC", "market of the embedded exchange: synthetic, or a recording's path"),
 )

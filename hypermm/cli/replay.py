@@ -8,7 +8,9 @@ HELP = "play an engine's recorded inputs again and compare its actions"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
-    parser.add_argument("path", type=Path, metavar="FILE", help="written by backtest --record")
+    parser.add_argument(
+        "path", type=Path, metavar="FILE", help="written by run or backtest with --record"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

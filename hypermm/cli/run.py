@@ -25,5 +25,6 @@ def run(args: argparse.Namespace) -> int:
         duration_secs=given.get("duration"),
         market=given.get("market"),
         environ=os.environ,
+        record=given.get("record"),
         is_dry=given.get("dry_run", False),
     )
