@@ -42,7 +42,12 @@ def test_each_place_stands_over_the_one_before_it(tmp_path):
 @pytest.mark.parametrize(("dotted", "attribute"), list(settings()))
 def test_every_setting_has_a_variable(dotted, attribute):
     """The environment sets it whatever its type; a text that it cannot take is refused by name."""
-    other = {"network.base_url": "localhost", "trading.asset": "ETH", "trading.dex": "hyna"}
+    other = {
+        "network.base_url": "localhost",
+        "trading.asset": "ETH",
+        "trading.dex": "hyna",
+        "strategy.flat_by_utc": "21:55",
+    }
     words = attribute.metadata["range"].split(", ")
     text = other.get(dotted) or {
         bool: str(not attribute.default).lower(),

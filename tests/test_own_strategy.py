@@ -7,6 +7,7 @@ import pytest
 
 from hypermm._core.rows import Rows
 from hypermm.backtesting import backtest
+from hypermm.cli.main import main
 from hypermm.config import load
 from hypermm.engine import Unquoted
 from hypermm.errors import ConfigError
@@ -52,6 +53,15 @@ def test_what_is_no_strategy_is_said(name, words):
     """The message names the module, the class and what is missing."""
     with pytest.raises(ConfigError, match=words):
         strategy_class(name)
+
+
+def test_validate_config_looks_for_the_class(tmp_path, capsys):
+    """A file that names what is not there is not valid: status 2, before anything starts."""
+    path = tmp_path / "mm.toml"
+    for name, status in (("own_strategy:HeldBack", 0), ("own_strategy:Gone", 2)):
+        path.write_text(f'[strategy]\nstrategy_type = "{name}"\n')
+        assert main(["validate-config", "-c", str(path)]) == status
+    assert "has no Gone" in capsys.readouterr().err
 
 
 class Wild(Strategy):

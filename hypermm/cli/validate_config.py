@@ -21,8 +21,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the settings, say where each comes from and what they would do. Sends nothing."""
     from hypermm.consequences import consequences
+    from hypermm.quoting import strategy_class
 
     layered, path = load_layers(args)
+    strategy_class(layered.config.strategy.strategy_type)  # an own one has to be there
     follows = consequences(layered.config)
     rows = _effective(layered, vars(args))
     if args.json:
