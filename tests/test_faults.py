@@ -16,7 +16,7 @@ from hypermm.sim.faults import CONFIG
 from tests.world import TEST, BrokenInvariantError, live_through
 
 SEEDS = 200
-SEEDS_TO_FIND_A_DEFECT = 20
+SEEDS_TO_FIND_A_DEFECT = 60
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -51,7 +51,7 @@ def test_the_seed_alone_decides():
 
 def test_the_world_is_worth_living_in():
     """Faults that never strike and limits that are never reached would prove nothing."""
-    counts = sum((live_through(seed)[1].counts for seed in range(10)), Counter())
+    counts = sum((live_through(seed)[1].counts for seed in range(30)), Counter())
 
     assert counts["fills"] > 200
     assert counts["at the limit"] > 20
