@@ -291,3 +291,22 @@ def test_the_recorders_lag_is_a_latency(data_dir):
 def test_settings_of_the_run_are_in_its_result():
     """A report that does not say what it ran with is worth nothing."""
     assert run(secs=20.0, config=Config()).settings["trading"]["risk_aversion"] == 0.3
+
+
+def test_the_share_of_quotes_that_the_floor_holds_is_said():
+    """All of them behind a floor that no solution reaches, none without one."""
+    shares = [
+        run(
+            config=load(
+                None,
+                {
+                    "strategy.ladder_config.min_depth_bps": floor,
+                    "strategy.ladder_config.max_depth_bps": 10.0 * floor,
+                },
+            ),
+            secs=200.0,
+        ).floor_fraction
+        for floor in (0.1, 60.0)
+    ]
+
+    assert shares == [0.0, 1.0]

@@ -95,6 +95,7 @@ class Recorder:
         self.first_quote_secs: float | None = None
         self.two_sided_secs: float | None = None
         self.two_sided_ns = 0
+        self.floored_ns = 0  # of it, with a quote that only the floor keeps where it is
         self.touches: list[tuple[float, float, float]] = []  # of the market, without ours
         self.quotes: list[tuple[float, float, float]] = []  # our best ones
         self.fills: list[tuple[float, int, float, float, float, float, float, bool]] = []
@@ -180,6 +181,7 @@ class Recorder:
                 self._reasons[side][self._reason(side)] += passed
         if all(self._is_quoted.values()):
             self.two_sided_ns += passed
+            self.floored_ns += passed * self.engine.is_floor_binding
 
     def _reason(self, side: Side) -> str:
         found = self.engine.unquoted(side)

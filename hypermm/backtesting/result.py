@@ -92,6 +92,7 @@ class Result:
     first_quote_secs: float | None
     two_sided_secs: float | None
     two_sided_fraction: float  # of the time since then
+    floor_fraction: float  # of that, with a quote that `min_depth_bps` holds where it is
     mode: Mode
     end_reason: str  # why the engine ended before the market did; empty if it did not
     warnings: tuple[str, ...]
@@ -215,6 +216,7 @@ class Result:
             ("time", f"{pace}, {self.steps} steps, {self.rows} rows"),
             ("first quote", f"{self.first_quote_secs} s, on both sides {self.two_sided_secs} s"),
             ("two-sided", f"{self.two_sided_fraction:.1%} of the time since then"),
+            ("floor", f"min_depth_bps binds in {self.floor_fraction:.1%} of that time"),
             ("bid quoted", _quoted(bid)),
             ("ask quoted", _quoted(ask)),
             ("actions", f"{self.orders} orders, {self.cancels} cancels"),

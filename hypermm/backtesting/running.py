@@ -204,6 +204,7 @@ def backtest(
         first_quote_secs=recorder.first_quote_secs,
         two_sided_secs=recorder.two_sided_secs,
         two_sided_fraction=recorder.two_sided_ns / max(since_ns, 1),
+        floor_fraction=recorder.floored_ns / max(recorder.two_sided_ns, 1),
         mode=engine.mode,
         end_reason=snapshot.latch.reason if snapshot.latch is not None else snapshot.start_error,
         warnings=tuple(recorder.warnings),

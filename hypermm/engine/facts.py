@@ -164,6 +164,11 @@ class Facts:
         """Limit of the position in lots; 0 before it is settled."""
         return self._sizes.position if self._sizes is not None else 0
 
+    @property
+    def is_floor_binding(self) -> bool:
+        """Whether `min_depth_bps` moved a quote of the last decision."""
+        return self._strategy is not None and self._strategy.is_floor_binding
+
     def take_notices(self) -> list[Notice]:
         """Return the facts since the last call, oldest first."""
         return self._voice.take()
