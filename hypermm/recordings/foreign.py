@@ -265,7 +265,7 @@ class _Streams:
         self._now_ns = 0  # newest stamp of the depth
         self._next_frame_ns = 0
         self._has_snapshot = False
-        self._frames: list[tuple[int, list[int], list[int]]] = []
+        self._frames: list[tuple[int, Integers, Integers]] = []
         self._quotes: list[tuple[int, int, int, int, int, int]] = []  # clock, stamp, bid, ask
         self._trades: list[tuple[int, int, int, int, int]] = []
         self._lags: list[tuple[int, int]] = []
@@ -333,7 +333,8 @@ class _Streams:
         prices = [*best_bids, *empty_bids, *best_asks, *empty_asks]
         sizes = [*(bids[p] for p in best_bids), *empty_bids, *(asks[p] for p in best_asks),
                  *empty_asks]  # fmt: skip
-        self._frames.append((self._now_ns, prices, sizes))
+        # As arrays: a day of them as lists of Python's integers would be five times as large.
+        self._frames.append((self._now_ns, np.array(prices), np.array(sizes)))
 
     def recordings(self, path: Path, asset_id: int) -> Any:
         """Yield the coin and its recording."""
@@ -357,8 +358,8 @@ class _Streams:
         quote_ns, sides, cells = pairs(stamps, quotes[:, 2:4] * scale, quotes[:, 4:6] * scale)
         tape = Tape(
             book_ns=np.array([frame[0] for frame in self._frames], np.int64),
-            book_prices=np.array([frame[1] for frame in self._frames], np.int64) * factor,
-            book_sizes=np.array([frame[2] for frame in self._frames], np.int64),
+            book_prices=np.stack([frame[1] for frame in self._frames]) * factor,
+            book_sizes=np.stack([frame[2] for frame in self._frames]),
             quote_ns=quote_ns, quote_sides=sides, quote_cells=cells,
             trade_ns=trades[:, 0], trade_sides=trades[:, 1],
             trade_cells=trades[:, 2:4] * scale, trade_ids=trades[:, 4],

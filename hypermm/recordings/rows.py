@@ -194,7 +194,7 @@ def assemble(
     """Put the pieces into one array by time, and mark the trades that are no arrivals."""
     sieve = _Sieve()
     sieve.dropped.update(tape.dropped)
-    found = levels, quotes, trades
+    found = len(levels), len(quotes), len(trades)  # no second hold on what may be a day of books
     levels, quotes, trades = sieve.books(levels), sieve.quotes(quotes), sieve.trades(trades)
     if not len(levels):
         raise RecordingError(f"{path}: no usable book frame of {instrument.coin}")
@@ -203,10 +203,10 @@ def assemble(
     for name, before, after in zip(
         ("book", "quote", "trade"), found, (levels, quotes, trades), strict=True
     ):
-        if 2 * len(after) < len(before):
+        if 2 * len(after) < before:
             raise RecordingError(
                 f"{path}: most {name} rows of {instrument.coin} cannot be played: "
-                f"{len(before) - len(after)} of {len(before)} are crossed, repeated or out of order"
+                f"{before - len(after)} of {before} are crossed, repeated or out of order"
             )
     _refuse_strange_trades(instrument, path, levels["price"], trades["price"])
     last_ns = max(book[-1], quotes["exch_ns"][-1] if len(quotes) else 0) + tape.silence_secs * 1e9
@@ -220,6 +220,7 @@ def assemble(
         notes += ("no trade was recorded: nothing fills, and the engine does not warm up",)
     context = tape.context[tape.context["exch_ns"] >= book[0]]
     rows = np.concatenate((trades, levels, quotes, context))
+    del trades, levels, quotes
     rows = rows[np.argsort(rows["exch_ns"], kind="stable")]
     return Recording(
         instrument=instrument,

@@ -80,11 +80,13 @@ class RecordedMarket:
     """
 
     def __init__(self, recording: Recording, *, loop: bool = False) -> None:
-        array = recording.rows.array.copy()
+        whole = recording.rows.array
+        is_known = whole["flags"] & SNAPSHOT > 0
+        array = whole[~is_known]
         array["exch_ns"] -= recording.start_ns
-        is_known = array["flags"] & SNAPSHOT > 0
-        before = Rows(array[is_known & (array["exch_ns"] < 0)][-SNAPSHOT_TRADES:])
-        array = array[~is_known]
+        before_array = whole[is_known & (whole["exch_ns"] < recording.start_ns)][-SNAPSHOT_TRADES:]
+        before_array["exch_ns"] -= recording.start_ns
+        before = Rows(before_array)
         self.recording = recording
         self.instrument = recording.instrument
         self.snapshot_trades = before
