@@ -10,14 +10,18 @@ import pytest
 from tests.conformance.runner import HERE, Result, play
 
 WANTED = {"place_gtc", "fill", "stream_fills", "funding_payment", "dex_order"}
+# The suite's ccxt is an older one, which asks for a channel that the exchange has closed.
+REFUSED = {"ccxt_python.py": {"stream_mids": "webData2"}}
 
 
-@pytest.mark.parametrize("script", ["official_sdk.py"])
+@pytest.mark.parametrize("script", ["official_sdk.py", "ccxt_python.py"])
 def test_a_client_passes_every_step_that_it_has(script, tmp_path):
     """What a real client cannot read or do is a defect of the exchange."""
     result = Result(script, "as installed")
 
     play(result, [sys.executable, HERE / "clients" / script], tmp_path)
 
-    assert result.failures == {}
+    refused = REFUSED.get(script, {})
+    wrong = {k: why for k, why in result.failures.items() if refused.get(k, "nothing") not in why}
+    assert wrong == {}
     assert set(result.told) >= WANTED

@@ -462,3 +462,9 @@ def test_no_value_in_any_field_of_a_request_is_more_than_refused(venue, kind):
             venue.exchange.info(request)
         except (WireError, AggregationError):
             continue
+
+
+@pytest.mark.parametrize("name", ["userFunding", "userNonFundingLedgerUpdates"])
+def test_an_account_s_history_needs_no_start(venue, name):
+    """ccxt leaves the start out when it wants everything."""
+    assert venue.info(name, ALICE) == venue.info(name, ALICE, startTime=0)

@@ -49,7 +49,7 @@ def ledger_shape(update: LedgerUpdate) -> dict[str, Any]:
 
 def ledger_updates_reply(venue: "Exchange", request: Request) -> Any:
     """Answer `userNonFundingLedgerUpdates`."""
-    first_ms, last_ms = ask.span(venue, request)
+    first_ms, last_ms = ask.span(venue, request, 0)
     updates = ledger_updates(ask.account(venue, request))
     return [update for update in updates if first_ms <= update["time"] <= last_ms][:PAGE]
 
@@ -57,7 +57,7 @@ def ledger_updates_reply(venue: "Exchange", request: Request) -> Any:
 def user_funding(venue: "Exchange", request: Request) -> Any:
     """Answer `userFunding`."""
     account = ask.account(venue, request)
-    first_ms, last_ms = ask.span(venue, request)
+    first_ms, last_ms = ask.span(venue, request, 0)
     paid = account.fundings if account else ()
     return [
         {

@@ -39,9 +39,12 @@ def flag(request: Request, key: str) -> bool:
     return bool(value)
 
 
-def span(venue: "Exchange", request: Request) -> tuple[int, int]:
-    """Return the first and the last ms that a request asks for; the end may be left out."""
-    return number(request, "startTime"), number(request, "endTime", venue.now_ms)
+def span(venue: "Exchange", request: Request, first_ms: int | None = None) -> tuple[int, int]:
+    """Return the first and the last ms that a request asks for.
+
+    The end may be left out, and so may the start where there is a default for it.
+    """
+    return number(request, "startTime", first_ms), number(request, "endTime", venue.now_ms)
 
 
 def dex(request: Request) -> str:

@@ -21,6 +21,7 @@ INSTALL_SECS = 1_200.0
 # Client -> script in `clients/`, and the package whose version is told.
 CLIENTS = {
     "official_sdk": ("official_sdk.py", "hyperliquid-python-sdk"),
+    "ccxt_python": ("ccxt_python.py", "ccxt"),
 }
 
 

@@ -53,7 +53,10 @@ def play(result: Result, client: Sequence[str | Path], folder: Path) -> None:
         exchange = desk.exchange("--start-ms", str(past_hour_ms - 60_000), *OPTIONS)
         control(desk.url, do="fund", address=ADDRESS, usdc=1_000, dex=DEX)
         with subprocess.Popen(
-            [*client, desk.url, KEY], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [*client, desk.url, KEY, ADDRESS],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process:
             try:
                 output, _ = process.communicate(timeout=SESSION_SECS)

@@ -1,7 +1,8 @@
-"""Run one client through the shared list of steps: `python CLIENT.py URL KEY`.
+"""Run one client through the shared list of steps: `python CLIENT.py URL KEY ADDRESS`.
 
-A client is a class with a method for each step of `steps.json` that it can do, `start(url, key)`
-and `stop()`, each plain or a coroutine. A step passes if it returns. A line of JSON tells of each.
+A client is a class with a method for each step of `steps.json` that it can do, with
+`start(url, key, address)` and `stop()`, each plain or a coroutine. A step passes if it returns. A
+line of JSON tells of each.
 """
 
 import asyncio
@@ -29,6 +30,12 @@ def same(got: Any, wanted: Any) -> None:
     """Fail unless two values are equal."""
     if got != wanted:
         raise AssertionError(f"{got!r} is not {wanted!r}")
+
+
+def near(got: Any, wanted: Any, most: float = 0.1) -> None:
+    """Fail unless two numbers differ by no more than a tick; averages are cut, entries rounded."""
+    if not abs(float(got) - float(wanted)) <= most * 1.001:
+        raise AssertionError(f"{got} is not near {wanted}")
 
 
 def says(got: Any, pattern: str) -> None:
@@ -88,8 +95,8 @@ async def _call(method: Callable[..., Any], *arguments: str) -> None:
         await asyncio.wait_for(result, STEP_SECS)
 
 
-async def _session(client: Any, url: str, key: str) -> None:
-    await _call(client.start, url, key)
+async def _session(client: Any, *arguments: str) -> None:
+    await _call(client.start, *arguments)
     try:
         for name in STEPS:
             method = getattr(client, name, None)
@@ -108,7 +115,7 @@ async def _session(client: Any, url: str, key: str) -> None:
 
 
 def run(client: Any) -> None:
-    """Run a client through the steps, with the URL and key of the command line."""
+    """Run a client through the steps, with the URL, key and address of the command line."""
     unknown = [name for name in vars(type(client)) if name[0] != "_" and name not in STEPS]
     same(sorted(unknown), ["start", "stop"])
-    asyncio.run(_session(client, *sys.argv[1:3]))
+    asyncio.run(_session(client, *sys.argv[1:4]))
