@@ -9,33 +9,26 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
 from hypermm import telemetry
-from hypermm.cancel import Cancelled, cancel_all
 from hypermm.collateral import allocate, plan
 from hypermm.config import Config
-from hypermm.credentials import Credential, find_key
 from hypermm.embedded import Embedded
-from hypermm.errors import ConfigError, StartRefusedError, UnreachableError, WireError
-from hypermm.hyperliquid import universe, wire
+from hypermm.errors import ConfigError, StartRefusedError, WireError
+from hypermm.hyperliquid import wire
 from hypermm.hyperliquid.ask import ask, master_of
-from hypermm.hyperliquid.client import NETWORKS, Client, base_url, is_mainnet
-from hypermm.hyperliquid.signing import Nonces, Signer, address_of, parse_key
+from hypermm.hyperliquid.client import Client, is_mainnet
+from hypermm.hyperliquid.signing import Nonces, Signer, address_of
 from hypermm.instrument import Instrument
-from hypermm.journal import LocalState, StateDirectory, state_root
+from hypermm.journal import StateDirectory
 from hypermm.messages import AccountState, Level, Notice, ReadAccount
 from hypermm.orders import Cloids
+from hypermm.place import Place, find_market, find_private_key
 from hypermm.rehearsal import Rehearsal
 from hypermm.runner import Exit, Runner, Say, wall_ms
-from hypermm.status import Status, read_status
 from hypermm.telemetry import escaped
-
-LOCALHOST = "localhost"
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def run(
@@ -103,123 +96,12 @@ def run(
         )
 
 
-def clear_kill(
-    config: Config,
-    *,
-    config_path: Path | None,
-    key_argument: str | None,
-    environ: Mapping[str, str],
-) -> str:
-    """Remove the kill latch of the account; returns what to tell the operator."""
-    where = Place(config, environ)
-    key = find_private_key(config, config_path, key_argument, environ, where, accepts_risk=True)
-    account = asyncio.run(_account_if_reachable(where, address_of(key)))
-    with where.state(account) as state:
-        latch = state.clear_latch()
-    if latch is None:
-        return "no kill latch stands"
-    return (
-        f"cleared; the kill switch had been triggered: {escaped(latch.reason)}\n"
-        "a loss of the same UTC day still counts: it would trigger again at once"
-    )
-
-
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:  # not on this platform: asyncio's own loop is slower, and right
         return None
     return uvloop.new_event_loop
-
-
-class Place:
-    """The network of a run: its address, its name on disk, its state.
-
-    Parameters
-    ----------
-    config : Config
-        Its `network` section counts.
-    environ : mapping of str to str
-        Where the state directory is found.
-    """
-
-    def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
-        self.url = base_url(config.network.base_url)
-        self._root = state_root(environ)
-        # However the address is written, one exchange has one latch, one lock and one nonce.
-        parts = urlsplit(self.url)
-        host = "localhost" if parts.hostname in LOOPBACK else str(parts.hostname)
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
-        named = {url: name for name, url in NETWORKS.items()}
-        self.name = named.get(f"{parts.scheme}://{host}:{port}".removesuffix(":443"), "")
-        self.name = self.name or f"{host}_{port}".replace(":", "-")
-        self.local = LocalState(self._root) if config.network.base_url == LOCALHOST else None
-
-    @property
-    def is_mainnet(self) -> bool:
-        """Whether real money is traded there."""
-        return is_mainnet(self.url)
-
-    def has_state(self, account: str) -> bool:
-        """Whether anything is kept of an account there."""
-        return (self._root / self.name / account.lower()).is_dir()
-
-    def state(self, account: str) -> StateDirectory:
-        """Return the state of an account there."""
-        return StateDirectory(self._root, self.name, account)
-
-
-def find_private_key(
-    config: Config,
-    config_path: Path | None,
-    argument: str | None,
-    environ: Mapping[str, str],
-    where: Place,
-    *,
-    accepts_risk: bool,
-) -> bytes:
-    """Find and check the key of the trading wallet; it is never shown.
-
-    Raises
-    ------
-    ConfigError
-        If there is none, it is no key, or on mainnet it lies where others may see it.
-    """
-    found = find_key(
-        argument=argument,
-        environ=environ,
-        folder=Path.cwd(),
-        file=config_path,
-        file_key=config.network.private_key,
-    )
-    if found is None and where.local is not None:
-        found = Credential(where.local.key(wall_ms()), "the state directory", is_exposed=False)
-    if found is None:
-        raise ConfigError(
-            "Private key not set",
-            hint="export HYPERLIQUID_PRIVATE_KEY=..., or write it to a file .env of mode 600, or "
-            "to [network] private_key of the configuration file;\n     or trade on an exchange of "
-            "your own, which needs none: python -m hypermm run --network localhost",
-        )
-    if found.is_exposed and where.is_mainnet and not accepts_risk:
-        raise ConfigError(
-            f"the key of a mainnet account comes from {found.source}, where others may see it",
-            hint="use the variable HYPERLIQUID_PRIVATE_KEY, or add --accept-key-risk",
-        )
-    if found.is_exposed:
-        fields = {"source": found.source}
-        telemetry.write(Notice(Level.WARN, "Others may be able to see the private key", fields))
-    return parse_key(found.text)
-
-
-async def _account_if_reachable(where: Place, address: str) -> str:
-    client = Client(where.url)
-    try:
-        return await master_of(client, address)
-    except (UnreachableError, WireError):
-        return address
-    finally:
-        await client.close()
 
 
 async def _main(
@@ -270,25 +152,6 @@ def _refuse_latched(state: StateDirectory) -> None:
             f"the kill switch was triggered: {escaped(latch.reason)}",
             hint="find the cause, then allow quoting again with: python -m hypermm clear-kill",
         )
-
-
-async def find_market(client: Client, config: Config) -> Instrument:
-    """Read the rules of the market that the settings name.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such dex or market.
-    UnreachableError
-        If the exchange does not answer.
-    """
-    trading = config.trading
-    dex, index = "", 0
-    if trading.dex:
-        index, dex = universe.find_dex(await ask(client, {"type": "perpDexs"}), trading.dex)
-    meta = await ask(client, {"type": "meta", "dex": dex} if dex else {"type": "meta"})
-    found = universe.instrument(meta, trading.asset, dex, index, trading.decimals)
-    return attrs.evolve(found, is_isolated_only=True) if trading.force_isolated else found
 
 
 async def _prepare(
@@ -369,105 +232,3 @@ def _introduce(
         f"leverage up to {instrument.max_leverage}"
     )
     say(f"account   {account}: {value_usd:,.2f} {instrument.collateral}")
-
-
-async def status(
-    config: Config,
-    *,
-    account: str | None,
-    config_path: Path | None,
-    key_argument: str | None,
-    environ: Mapping[str, str],
-) -> Status:
-    """Read where an account stands: the given one, or the one that the key acts for.
-
-    Raises
-    ------
-    ConfigError
-        If neither address nor key is known, or the market does not exist.
-    UnreachableError
-        If the exchange does not answer.
-    """
-    where = Place(config, environ)
-    if account is None:
-        key = find_private_key(config, config_path, key_argument, environ, where, accepts_risk=True)
-        account = address_of(key)
-    client = Client(where.url)
-    try:
-        account = await master_of(client, account)
-        market = await find_market(client, config)
-        state = where.state(account) if where.has_state(account) else None
-        return await read_status(client, account, market.dex, market.coin, state)
-    finally:
-        await client.close()
-
-
-def state_of(
-    config: Config,
-    *,
-    account: str | None,
-    config_path: Path | None,
-    key_argument: str | None,
-    environ: Mapping[str, str],
-) -> StateDirectory | None:
-    """Return the state of an account, the given one or the key's; None if nothing is kept of it."""
-    where = Place(config, environ)
-    if account is None:
-        key = find_private_key(config, config_path, key_argument, environ, where, accepts_risk=True)
-        account = address_of(key)
-        if not where.has_state(account):  # perhaps the key is an API wallet's
-            account = asyncio.run(_account_if_reachable(where, account))
-    return where.state(account) if where.has_state(account) else None
-
-
-async def list_dexs(config: Config) -> list[dict[str, Any]]:
-    """Return the builders' dexs: name, full name, deployer, fee scale and markets of each."""
-    client = Client(base_url(config.network.base_url))
-    try:
-        dexs = universe.builder_dexs(await ask(client, {"type": "perpDexs"}))
-        for dex in dexs:
-            meta = await ask(client, {"type": "meta", "dex": dex["name"]})
-            dex["markets"] = universe.markets(meta)
-        return dexs
-    finally:
-        await client.close()
-
-
-async def cancel_everything(
-    config: Config,
-    *,
-    coin: str | None,
-    only_ours: bool,
-    config_path: Path | None,
-    key_argument: str | None,
-    accepts_key_risk: bool,
-    environ: Mapping[str, str],
-) -> Cancelled:
-    """Cancel what rests on the account that the key acts for.
-
-    Raises
-    ------
-    StartRefusedError
-        If a market maker holds the account: it would place anew.
-    """
-    where = Place(config, environ)
-    key = find_private_key(
-        config, config_path, key_argument, environ, where, accepts_risk=accepts_key_risk
-    )
-    client = Client(where.url)
-    try:
-        account = await master_of(client, address_of(key))
-        with where.state(account) as state:
-            market = (await find_market(client, config)).coin if coin is not None else None
-            return await cancel_all(
-                client,
-                Signer(key, is_mainnet=where.is_mainnet),
-                account,
-                state,
-                dex=config.trading.dex,
-                coin=market,
-                only_ours=only_ours,
-                wall_ms=wall_ms(),
-            )
-    finally:
-        await client.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from hypermm.config import load
-from hypermm.start import Place
+from hypermm.place import Place
 
 
 def place(tmp_path, network):

@@ -35,6 +35,8 @@ FLOORS = [
         "runner",
         "embedded",
         "start",
+        "place",
+        "operations",
         "status",
         "cancel",
         "collateral",

@@ -21,12 +21,12 @@ def run(args: argparse.Namespace) -> int:
     """
     import asyncio
 
-    from hypermm import start
+    from hypermm import operations
 
     config, path = load_config(args)
     given = vars(args)
     done = asyncio.run(
-        start.cancel_everything(
+        operations.cancel_everything(
             config,
             coin=given.get("trading.asset"),
             only_ours=args.ours,

@@ -69,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _running(args: argparse.Namespace) -> dict[str, Any]:
-    from hypermm import start
+    from hypermm import operations
 
     config, path = load_config(args)
-    state = start.state_of(
+    state = operations.state_of(
         config,
         account=args.account,
         config_path=path,

@@ -18,10 +18,10 @@ def run(args: argparse.Namespace) -> int:
     """List the builders' dexs. Only reads."""
     import asyncio
 
-    from hypermm import start
+    from hypermm import operations
 
     config, _ = load_config(args)
-    dexs: list[dict[str, Any]] = asyncio.run(start.list_dexs(config))
+    dexs: list[dict[str, Any]] = asyncio.run(operations.list_dexs(config))
     if vars(args).get("json"):
         print(json.dumps(dexs, indent=2))
         return 0

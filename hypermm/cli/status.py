@@ -36,12 +36,12 @@ def run(args: argparse.Namespace) -> int:
     """
     import asyncio
 
-    from hypermm import start
+    from hypermm import operations
 
     config, path = load_config(args)
     given = vars(args)
     status = asyncio.run(
-        start.status(
+        operations.status(
             config,
             account=args.account,
             config_path=path,

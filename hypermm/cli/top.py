@@ -29,11 +29,11 @@ def run(args: argparse.Namespace) -> int:
 
     Ctrl-C leaves; so does the end of the market maker.
     """
-    from hypermm import start
+    from hypermm import operations
     from hypermm.cli.tables import Live, console
 
     config, path = load_config(args)
-    state = start.state_of(
+    state = operations.state_of(
         config,
         account=args.account,
         config_path=path,
