@@ -303,7 +303,7 @@ class StateDirectory(_Folder):
         with _telling_the_operator(target):
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                json.dump(view, file)
+                json.dump(view, file, allow_nan=False)
             fresh.replace(target)
 
     def view(self) -> dict[str, Any] | None:

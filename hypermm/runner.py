@@ -174,6 +174,7 @@ class Runner:
         self._over = asyncio.Event()
         self._saved_day: DayFigures | None = None
         self._supervisor = Supervisor(os.environ)
+        self._is_unshown = False  # the picture for other processes could not be written
         self._fair_price = math.nan  # of a dry run's ladder
         self._metrics = Metrics(instrument, _build(config, client.url, instrument))
 
@@ -400,20 +401,31 @@ class Runner:
     def _save(self) -> None:
         snapshot = self._engine.snapshot()
         self._metrics.show(snapshot, budget_remaining=self._budget.remaining)
-        self._state.write_view(
-            view(
-                snapshot,
-                self._engine.explain(),
-                self._instrument,
-                pid=os.getpid(),
-                session_secs=self._session_secs,
-                wall_ms=wall_ms(),
-            )
-        )
+        self._show(snapshot)
         day = snapshot.day
         if day is not None and day != self._saved_day:
             self._saved_day = day
             self._state.write_day(day)
+
+    def _show(self, snapshot: Snapshot) -> None:
+        """Let other processes see where the run stands; a disk that is full stops no trading."""
+        picture = view(
+            snapshot,
+            self._engine.explain(),
+            self._instrument,
+            pid=os.getpid(),
+            session_secs=self._session_secs,
+            wall_ms=wall_ms(),
+        )
+        try:
+            self._state.write_view(picture)
+        except ConfigError as error:
+            if not self._is_unshown:
+                fields = {"reason": str(error).replace("\n", " ")}
+                telemetry.write(Notice(Level.WARN, "State is not shown", fields))
+            self._is_unshown = True
+        else:
+            self._is_unshown = False
 
     async def _keep_collateral(self) -> None:
         """Move more onto the builder's dex when losses have taken of it."""

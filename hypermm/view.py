@@ -1,9 +1,11 @@
 """What a running market maker shows of itself to other processes, in its state directory.
 
-A plain dict of numbers and texts in the units that operators know, written once a second. It holds
-no key and decides nothing; `status` compares it with the exchange and `top` draws it.
+A plain dict of numbers and texts in the units that operators know, written once a second. What is
+not known is null. It holds no key and decides nothing; `status` compares it with the exchange and
+`top` draws it.
 """
 
+import math
 from typing import Any
 
 from hypermm.engine import Explanation, Snapshot
@@ -33,7 +35,7 @@ def view(
         Process, start of the session (seconds since 1970) and time of the picture (ms).
     """
     figures, estimates, counters = snapshot.ledger, snapshot.estimates, snapshot.counters
-    return {
+    shown = {
         "pid": pid,
         "session_secs": session_secs,
         "at_ms": wall_ms,
@@ -79,3 +81,14 @@ def view(
             for order in snapshot.orders
         ],
     }
+    known: dict[str, Any] = _known(shown)
+    return known
+
+
+def _known(value: Any) -> Any:
+    """Replace what is no number by null, which JSON has a word for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _known(one) for name, one in value.items()}
+    return [_known(one) for one in value] if isinstance(value, list | tuple) else value

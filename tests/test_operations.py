@@ -54,6 +54,8 @@ def test_an_operator_sees_a_run_beside_the_exchange_and_cleans_up_what_it_left(d
     assert watched.returncode == 0, watched.stderr
     assert "quoting" in watched.stdout
     assert watched.stdout.count(" open") >= 2
+    shown = json.loads((state_of(desk).path / "view.json").read_text(), parse_constant=pytest.fail)
+    assert shown["coin"] == "BTC"
     during = command(desk, "status")
     assert "Market maker, process" in during.stdout
     refused = command(desk, "cancel-all")
@@ -131,3 +133,15 @@ def test_dexs_are_listed_by_command_and_option(desk, form):
 
     assert listed.returncode == 0, listed.stderr
     assert "HIP-3 DEXs" in listed.stdout
+
+
+def test_a_view_that_cannot_be_written_stops_no_trading(desk):
+    """What others look at is not what the run needs: a folder in its place is only warned of."""
+    desk.exchange("--speed", "10", "--limit", "ip-weight=off")
+    (state_of(desk).path / "view.json").mkdir()
+
+    run = desk.run("--metrics-port", "0", "--duration", "8s")
+
+    assert run.wait() == 0, run.output()
+    assert run.output().count("State is not shown") == 1
+    assert "Internal error" not in run.output()

@@ -78,10 +78,11 @@ def picture(view: Mapping[str, Any], now_secs: float) -> "RenderableType":
                 f"drawdown {view['drawdown_fraction']:.2%}, fees {view['fees_usd']:,.2f} USD")),
         ("fills", (f"{view['buys']} buys, {view['sells']} sells, {view['traded_usd']:,.0f} USD; "
                   f"{view['orders_placed']} orders placed, {view['orders_refused']} refused")),
-        ("fair price", (f"{view['fair_price']:,.6g} USD, spread {view['spread_bps']:.2f} bps, data "
-                       f"{view['age_secs']:.1f} s old")),
-        ("estimates", (f"volatility {view['volatility_bps']:.2f} bps per root second, kappa "
-                      f"{view['kappa_per_bps']:.3f} per bps")),
+        ("fair price", (f"{_figure(view['fair_price'], ',.6g')} USD, spread "
+                       f"{_figure(view['spread_bps'], '.2f')} bps, data "
+                       f"{_figure(view['age_secs'], '.1f')} s old")),
+        ("estimates", (f"volatility {_figure(view['volatility_bps'], '.2f')} bps per root second, "
+                      f"kappa {_figure(view['kappa_per_bps'], '.3f')} per bps")),
     ]  # fmt: skip
     if not warm["is_warm"]:
         need = f"{warm['trades']} of {warm['trades_needed']} trades, {warm['volume_ticks']} of "
@@ -97,11 +98,15 @@ def picture(view: Mapping[str, Any], now_secs: float) -> "RenderableType":
             ["side", "size>", "price>", "bps from fair>", "state"],
             [
                 (o["side"], o["size"], o["price"],
-                 f"{(float(o['price']) / fair - 1) * 1e4:+.2f}" if fair > 0 else "-", o["state"])
+                 f"{(float(o['price']) / fair - 1) * 1e4:+.2f}" if fair else "-", o["state"])
                 for o in orders
             ],
         ) if orders else Text("no orders"),
     )  # fmt: skip
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "?" if value is None else format(value, form)
 
 
 def _span(secs: float) -> str:
