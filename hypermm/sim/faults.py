@@ -39,6 +39,7 @@ START_MS: Final = 1_757_000_000_000
 FOREVER_MS: Final = 1 << 60
 LOSS_STEP_USD: Final = 4.0  # a loss limit that is reached now and then
 FUNDED_USD: Final = 10_000.0
+BELIEVED_FEE_BPS: Final = -3.0  # it believes in a rebate, and quotes near enough to be filled
 NOTICES_KEPT: Final = 1_000  # to look at after a failure
 ACCOUNT: Final = "0x" + "a1" * 20
 AGENT: Final = "0x" + "a2" * 20
@@ -253,6 +254,7 @@ class FaultWorld:
             account=ACCOUNT,
             session_start_secs=self.session_secs,
             day=self._day,
+            maker_fee_bps=BELIEVED_FEE_BPS,
         )
         return Bot(
             engine,
