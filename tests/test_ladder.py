@@ -450,3 +450,37 @@ def test_building_allocates_nothing():
 def test_the_examples_hold():
     """Docstrings are read first; they must be true."""
     assert doctest.testmod(ladder).failed == 0
+
+
+def test_a_loss_that_does_not_fade_is_a_cost_like_any_other():
+    """Adverse selection without a decay moves sizes as the same number of bps of fees."""
+    law = {"slope_bps_per_lot": 0.01, "marginal_cost_bps": 0.0}
+
+    lossy, dear = btc(**law, adverse_bps=3.0), btc(**law, cost_bps=3.0)
+
+    assert (lossy.bids, lossy.asks) == (dear.bids, dear.asks)
+    assert lossy.bid_lots < btc(**law).bid_lots
+
+
+def test_a_loss_that_fades_with_depth_leaves_size_to_the_far_levels():
+    """Near fills lose, far ones do not: the near levels shrink first."""
+    law = {"slope_bps_per_lot": 0.01, "marginal_cost_bps": 0.0}
+
+    flat, fading = btc(**law, adverse_bps=4.0), btc(**law, adverse_bps=4.0, adverse_decay_bps=4.0)
+
+    assert fading.bid_lots > flat.bid_lots
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adverse_bps": -1.0},
+        {"adverse_bps": float("nan")},
+        {"adverse_bps": 1.0, "adverse_decay_bps": 0.0},
+        {"adverse_bps": 1.0, "adverse_decay_bps": float("nan")},
+    ],
+)
+def test_a_loss_outside_its_domain_is_refused(changes):
+    """NaN too."""
+    with pytest.raises(ValueError, match="adverse"):
+        btc(**changes)
