@@ -128,6 +128,33 @@ COUNTERS: tuple[tuple[str, str, Figure], ...] = (
     ("mm_disconnects", "lost connections", lambda s, _: s.counters.disconnects),
 )
 
+Words = Iterable[tuple[str, float]]
+# Name, text, second label, kind, and its words with their figures.
+LABELLED: tuple[
+    tuple[
+        str, str, str, type[GaugeMetricFamily] | type[CounterMetricFamily],
+        Callable[[Snapshot], Words],
+    ], ...
+] = (
+    ("mm_mode", "1 for the present mode", "mode", GaugeMetricFamily,
+     lambda s: ((mode.value, float(mode is s.mode)) for mode in Mode)),
+    ("mm_gamma_factor", "what gamma is multiplied with", "factor", GaugeMetricFamily,
+     lambda s: (("volatility", s.caution.volatility), ("toxicity", s.caution.toxicity),
+                ("inventory", s.caution.inventory), ("tail", s.caution.tail))),
+    ("mm_risk_fraction", "figure over its limit; 1 acts", "limit", GaugeMetricFamily,
+     lambda s: ((f"{r.limit.value}: {r.ruling.value}", r.fraction) for r in s.risks)),
+    ("mm_channel_age_secs", "age of the newest data of a channel, s", "channel", GaugeMetricFamily,
+     lambda s: ((name, channel.age_secs) for name, channel in s.channels.items())),
+    ("mm_markout_bps", "mean move against us after a fill", "horizon_secs", GaugeMetricFamily,
+     lambda s: ((f"{m.horizon_secs:g}", m.mean_bps) for m in s.markouts)),
+    ("mm_refusals", "refused orders by name of the reason", "reason", CounterMetricFamily,
+     lambda s: s.refusals.items()),
+    ("mm_bad_data", "market data left out of the estimates", "kind", CounterMetricFamily,
+     lambda s: s.quality.items()),
+    ("mm_audit_differences", "differences from the exchange found", "what", CounterMetricFamily,
+     lambda s: ((what, one.differences) for what, one in s.audit.items())),
+)  # fmt: skip
+
 
 class Latencies:
     """How long something takes: counts by size, in ms. Cheap enough for the decision path."""
@@ -217,22 +244,11 @@ class Metrics(Collector):
     def _labelled(self, snapshot: Snapshot) -> Iterator[Metric]:
         """Yield what has a second label."""
         asset = self._instrument.coin
-        modes = GaugeMetricFamily("mm_mode", "1 for the present mode", labels=["asset", "mode"])
-        for mode in Mode:
-            modes.add_metric([asset, mode.value], float(mode is snapshot.mode))
-        yield modes
-        refusals = CounterMetricFamily(
-            "mm_refusals", "refused orders by name of the reason", labels=["asset", "reason"]
-        )
-        for reason, count in snapshot.refusals.items():
-            refusals.add_metric([asset, reason], count)
-        yield refusals
-        markouts = GaugeMetricFamily(
-            "mm_markout_bps", "mean move against us after a fill", labels=["asset", "horizon_secs"]
-        )
-        for markout in snapshot.markouts:
-            markouts.add_metric([asset, f"{markout.horizon_secs:g}"], markout.mean_bps)
-        yield markouts
+        for name, text, label, kind, figures in LABELLED:
+            family = kind(name, text, labels=["asset", label])
+            for word, value in figures(snapshot):
+                family.add_metric([asset, word], value)
+            yield family
 
     def _families(
         self,

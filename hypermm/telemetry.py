@@ -48,6 +48,7 @@ STREAMS: dict[str, tuple[str, ...]] = {
     "risk": (
         "KILL SWITCH TRIGGERED",
         "Kill switch condition detected",
+        "Cascade detected",
         "Reduce-only mode",
         "Quotes pulled",
         "Data staleness exceeded",

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from hypermm.metrics import COUNTERS, GAUGES
+from hypermm.metrics import COUNTERS, GAUGES, LABELLED, CounterMetricFamily
 
 PATH = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashboard.json"
 
@@ -40,6 +40,11 @@ PANELS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("Warm-up, s to go", "s", ("mm_warmup_secs_to_go",)),
     ("Decisions a second", "short", ("rate(mm_decisions_total[1m])",)),
     ("Foreign fills, leverage", "short", ("mm_foreign_fills_total", "mm_leverage")),
+    ("Gamma factors", "short", ("mm_gamma_factor", "mm_tail_risk_multiplier")),
+    ("Figures over their limits", "percentunit", ("mm_risk_fraction",)),
+    ("Age of channels, s", "s", ("mm_channel_age_secs",)),
+    ("Bad data, differences found", "short", ("increase(mm_bad_data_total[10m])",
+                                              "increase(mm_audit_differences_total[10m])")),
     ("Refusals by reason", "short", ("increase(mm_refusals_total[10m])",)),
     ("Process", "short", ("rate(process_cpu_seconds_total[1m])",
                           "process_resident_memory_bytes")),
@@ -50,10 +55,12 @@ NO_ASSET = ("process_",)
 
 def of_asset(query: str) -> str:
     """Put the selector of the chosen asset on every metric of a query."""
+    labelled = {
+        f"{name}_total" if kind is CounterMetricFamily else name for name, _, _, kind, _ in LABELLED
+    }
     names = sorted({f"{name}_total" for name, _, _ in COUNTERS} | {n for n, _, _ in GAUGES}
                    | {"mm_quote_cycle_duration_ms_bucket", "mm_step_duration_ms_bucket",
-                      "mm_quote_cycle_latency_ms", "mm_action_budget_remaining",
-                      "mm_markout_bps", "mm_mode", "mm_refusals_total"},
+                      "mm_quote_cycle_latency_ms", "mm_action_budget_remaining"} | labelled,
                    key=len, reverse=True)  # fmt: skip
     for name in names:
         if name in query:

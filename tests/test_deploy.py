@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from processes import Desk, free_port
 
-from hypermm.metrics import COUNTERS, GAUGES
+from hypermm.metrics import COUNTERS, GAUGES, LABELLED, CounterMetricFamily
 from hypermm.supervise import ALIVE, READY, STOPPING, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,8 +23,9 @@ RULES = (DEPLOY / "prometheus" / "rules.yml").read_text()
 KNOWN = (
     {name for name, _, _ in GAUGES}
     | {f"{name}_total" for name, _, _ in COUNTERS}
-    | {"mm_quote_cycle_latency_ms", "mm_action_budget_remaining", "mm_markout_bps", "mm_mode"}
-    | {"mm_quote_cycle_duration_ms_bucket", "mm_step_duration_ms_bucket", "mm_refusals_total"}
+    | {"mm_quote_cycle_latency_ms", "mm_action_budget_remaining"}
+    | {"mm_quote_cycle_duration_ms_bucket", "mm_step_duration_ms_bucket"}
+    | {f"{n}_total" if kind is CounterMetricFamily else n for n, _, _, kind, _ in LABELLED}
 )
 
 

@@ -165,6 +165,11 @@ def test_mode_markouts_and_refusals_have_labels(metrics):
     modes = {s.labels["mode"]: s.value for s in samples if s.name == "mm_mode"}
     assert modes["syncing"] == 1.0
     assert sum(modes.values()) == 1.0
+    factors = {s.labels["factor"]: s.value for s in samples if s.name == "mm_gamma_factor"}
+    assert factors == dict.fromkeys(("volatility", "toxicity", "inventory", "tail"), 1.0)
+    kinds = {s.labels["kind"]: s.value for s in samples if s.name == "mm_bad_data_total"}
+    assert kinds
+    assert not any(kinds.values())
 
 
 def test_nothing_is_shown_before_there_is_something(metrics):
