@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,10 @@ def test_importing_the_package_loads_no_network_code():
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def test_every_folder_of_the_package_is_in_the_wheel():
+    """A folder that is not listed works in a checkout and is missing where it is installed."""
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("__init__.py")}
+    assert sorted(listed) == sorted(folder.replace("/", ".") for folder in folders)
