@@ -6,6 +6,7 @@ exchange of its own on loopback, and runs the steps of `steps.json`. A run of al
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ INSTALL_SECS = 1_200.0
 CLIENTS = {
     "official_sdk": ("official_sdk.py", "hyperliquid-python-sdk"),
     "ccxt_python": ("ccxt_python.py", "ccxt"),
+    "nktkas": ("nktkas.mjs", "@nktkas/hyperliquid"),
+    "ccxt_js": ("ccxt_js.mjs", "ccxt"),
 }
 
 
@@ -56,7 +59,7 @@ def install_node() -> tuple[list[str | Path], str]:
     folder = BUILD / "node"
     folder.mkdir(parents=True, exist_ok=True)
     lock, stamp = HERE / "node" / "package-lock.json", folder / "installed.json"
-    for source in (HERE / "node").iterdir():
+    for source in [HERE / "steps.json", *(HERE / "node").iterdir()]:
         shutil.copy(source, folder)
     if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
         why = command(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder)
@@ -69,8 +72,6 @@ def install_node() -> tuple[list[str | Path], str]:
 def version(name: str, script: str, package: str) -> str:
     """Read the version that the lock pins."""
     if script.endswith(".mjs"):
-        import json
-
         lock = json.loads((HERE / "node" / "package-lock.json").read_text())
         return str(lock["packages"][f"node_modules/{package}"]["version"])
     for line in (HERE / "requirements" / f"{name}.txt").read_text().splitlines():

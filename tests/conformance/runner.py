@@ -4,6 +4,7 @@ The exchange starts a minute before an hour that is past, as nonces allow, so th
 """
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -48,12 +49,15 @@ class Result:
 def play(result: Result, client: Sequence[str | Path], folder: Path) -> None:
     """Run a client's script against a new exchange, and note what it tells."""
     desk = Desk(folder)
+    # A proxy that installs the client is none to the loopback.
+    environ = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
     past_hour_ms = time.time_ns() // 1_000_000 // HOUR_MS * HOUR_MS
     try:
         exchange = desk.exchange("--start-ms", str(past_hour_ms - 60_000), *OPTIONS)
         control(desk.url, do="fund", address=ADDRESS, usdc=1_000, dex=DEX)
         with subprocess.Popen(
             [*client, desk.url, KEY, ADDRESS],
+            env=environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

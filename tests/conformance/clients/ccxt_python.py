@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from session import (
     DEX,
     DEX_COIN,
+    OTHER,
     SIZE,
     STRANGER_KEY,
     control,
@@ -30,7 +31,6 @@ from session import (
 
 SYMBOL = "BTC/USDC:USDC"
 DEX_SYMBOL = f"{DEX.upper()}-BTC/USDC:USDC"
-STRANGER = "0x2b5ad5c4795c026514f8317c7a215e218dccd6cf"
 
 
 def connect(module: Any, url: str, address: str, key: str) -> Any:
@@ -177,7 +177,7 @@ class CcxtPython:
         await refused(lambda: self.rest.cancel_order("12345", SYMBOL), text)
 
     async def stranger(self):
-        client = connect(ccxt, self.url, STRANGER, STRANGER_KEY)
+        client = connect(ccxt, self.url, OTHER, STRANGER_KEY)
 
         def place():
             client.create_order(SYMBOL, "limit", "buy", SIZE, self._far())
