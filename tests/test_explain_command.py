@@ -8,7 +8,7 @@ from hypermm.backtesting import backtest
 from hypermm.cli.explain import picture
 from hypermm.cli.main import main
 from hypermm.config import Config
-from hypermm.engine import Engine
+from hypermm.engine import Engine, Explanation
 from hypermm.messages import Side
 from hypermm.sim.market import open_market
 from hypermm.view import view
@@ -89,3 +89,20 @@ def test_every_moment_of_each_side_is_quoted_or_has_one_reason():
         assert quoted.secs + sum(quoted.reasons.values()) == pytest.approx(quoted.total_secs)
         assert quoted.total_secs == pytest.approx(300.0, abs=0.1)
     assert seen == [(True, True), (True, True)]
+
+
+def test_each_level_is_shown_with_the_order_that_the_comparison_keeps_for_it(data_dir):
+    """On a market that has moved, orders nearer than their levels stay: none is called missing."""
+    explained: list[Explanation] = []
+
+    backtest(
+        data_dir / "data" / "hyperliquid" / "2025-09-04",
+        coin="BTC",
+        duration_secs=1_384.0,
+        at_end=lambda engine: explained.append(engine.explain()),
+    )
+
+    for side in explained[0].sides:
+        assert [level.reason for level in side.levels] == [None] * 5
+        prices = [level.live_price for level in side.levels]
+        assert prices == sorted(set(prices), key=lambda price: -side.side * price)

@@ -14,7 +14,7 @@ from hypermm.instrument import Instrument
 from hypermm.messages import Side
 from hypermm.orders import OwnOrder
 from hypermm.orders.states import OrderState
-from hypermm.quoting import Caution, Term, explain
+from hypermm.quoting import Caution, Level, Term, explain
 from hypermm.risk import Limit
 
 QUEUE_TOLERANCES = 2.0  # times `max_bps_diff`: farther behind its level no place is worth keeping
@@ -158,8 +158,7 @@ class Explained(Facts):
         if strategy is None or not is_decided:
             return SideView(side, reason, ())
         wanted = {level.level: level for level in explain(strategy, int(side))}
-        free = [order for order in orders if order.state in RESTING]
-        free.sort(key=lambda order: -side * order.price)
+        served = self._served(side, wanted, orders)
         levels = []
         for i in range(max(strategy.num_levels, len(wanted))):
             level = wanted.get(i)
@@ -167,23 +166,43 @@ class Explained(Facts):
                 missing = reason if not wanted and reason else Unquoted.MINIMUM
                 levels.append(LevelView(i, 0, 0, 0, missing, {}))
                 continue
-            # The order that the comparison keeps for it: one that is near enough.
-            tolerance = self._tolerance_bps * 1e-4 * level.price
-            near = [
-                order
-                for order in free
-                if -tolerance <= side * (level.price - order.price) <= QUEUE_TOLERANCES * tolerance
-            ]
-            served = min(near, key=lambda order: abs(order.price - level.price), default=None)
-            if served is not None:
-                free.remove(served)
-            why = None if served else self._unplaced(side, level.price, level.size, orders)
-            levels.append(
-                LevelView(
-                    i, level.price, level.size, served.price if served else 0, why, level.terms
-                )
-            )
+            at = served.get(i, 0)
+            why = None if at else self._unplaced(side, level.price, level.size, orders)
+            levels.append(LevelView(i, level.price, level.size, at, why, level.terms))
         return SideView(side, reason, tuple(levels))
+
+    def _served(
+        self, side: Side, wanted: dict[int, Level], orders: list[OwnOrder]
+    ) -> dict[int, int]:
+        """Return the price of the order that serves each level, as the comparison chooses it.
+
+        Exact prices first; then, level by level, the nearest order within the tolerance; at last
+        one that its place in the queue may keep farther behind.
+        """
+        free = [order for order in orders if order.state in RESTING]
+        free.sort(key=lambda order: -side * order.price)
+        served: dict[int, int] = {}
+        for ahead, behind in (
+            (0.0, 0.0),
+            (self._tolerance_bps, self._tolerance_bps),
+            (self._tolerance_bps, QUEUE_TOLERANCES * self._tolerance_bps),
+        ):
+            for i, level in wanted.items():
+                bps = level.price * 1e-4
+                found = None
+                if i not in served:
+                    found = next(
+                        (
+                            order
+                            for order in free
+                            if -ahead * bps <= side * (level.price - order.price) <= behind * bps
+                        ),
+                        None,
+                    )
+                if found is not None:
+                    free.remove(found)
+                    served[i] = found.price
+        return served
 
     def _unquoted(self, side: Side, orders: list[OwnOrder]) -> Unquoted | None:
         """Return why no order of a side rests; None if one does."""
