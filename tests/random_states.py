@@ -133,6 +133,7 @@ def recomputed(strategy: Strategy, state: State, sign: int, level: int, price: i
     products = np.cumprod((1.0, *factors))
     flat = [depths(product, 0.0)[0] for product in products]
     _, slope, rate, _ = closed_form(**market(products[-1]))
+    slope = min(slope, strategy.solver.slope_bps(0.0))
     lots = strategy.inventory
     skew = {
         "symmetric": 0.0,

@@ -302,3 +302,12 @@ def test_a_kill_cancels_all_at_once_tries_again_and_logs_where_it_ends():
     assert world.engine.snapshot().is_proved
     (line,) = [n for n in world.notices if n.event == "Market maker stopped"]
     assert {"position", "session_pnl_usd", "day_pnl_usd", "adverse_5s_bps"} <= set(line.fields)
+
+
+def test_costs_that_leave_no_fills_ask_for_no_absurd_skew():
+    """Kappa 16 per bps and 1.7 bps of cost: the closed form alone wants 60,000 bps an order."""
+    state = State(kappa_per_bps=16.0, kappa_reference_per_bps=16.0, adverse_touch_bps=0.2)
+
+    strategy = quoted("inventory_aware", state, position=1_000)
+
+    assert 0.0 < strategy.skew_bps < 20.0

@@ -26,13 +26,18 @@ class Symmetric(Strategy):
 
 
 class InventoryAware(Strategy):
-    """The flat quotes, both lowered in proportion to the position by the closed form's slope."""
+    """The flat quotes, both lowered in proportion to the position.
+
+    By the closed form's slope, at most by that of the solution: where costs leave hardly any
+    fills the closed form, which sees no bound, asks for thousands of bps.
+    """
 
     name = "inventory_aware"
 
     def depths(self) -> tuple[float, float]:
         """Return the flat half-spread, more for the side that adds to the position."""
-        skew = closed_form(**self.market)[1] * self.inventory
+        slope = min(closed_form(**self.market)[1], self.solver.slope_bps(0.0))
+        skew = slope * self.inventory
         return self.solver.bid_depth_bps(0.0) + skew, self.solver.ask_depth_bps(0.0) - skew
 
 
