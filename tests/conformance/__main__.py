@@ -25,6 +25,8 @@ CLIENTS = {
     "ccxt_python": ("ccxt_python.py", "ccxt"),
     "nktkas": ("nktkas.mjs", "@nktkas/hyperliquid"),
     "ccxt_js": ("ccxt_js.mjs", "ccxt"),
+    "typed_hyperliquid": ("typed.py", "typed-hyperliquid"),
+    "async_hyperliquid": ("async_client.py", "async-hyperliquid"),
 }
 
 

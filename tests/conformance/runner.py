@@ -26,24 +26,35 @@ HOUR_MS = 3_600_000
 
 @define
 class Result:
-    """What a client did: `told` holds, for each step that it can do, why it failed or nothing."""
+    """What a client did: `told` holds, for each step that it can do, why it failed or nothing.
+
+    `traps` holds the steps that fail by the client's own mistake, and which one.
+    """
 
     package: str
     version: str
     missing: str = ""  # why it could not be installed
     told: dict[str, str] = field(factory=dict)
+    traps: dict[str, str] = field(factory=dict)
 
     @property
     def failures(self) -> dict[str, str]:
-        """The steps that failed, and why."""
-        return {step: why for step, why in self.told.items() if why}
+        """The steps that failed for no reason of the client's, and why."""
+        return {s: why for s, why in self.told.items() if why and s not in self.traps}
+
+    @property
+    def passed(self) -> int:
+        """The number of steps that passed."""
+        return sum(not why for why in self.told.values())
 
     def summary(self) -> str:
         """One line for people."""
         if self.missing:
             return f"not installed: {self.missing}"
-        passed = len(self.told) - len(self.failures)
-        return f"{passed} of {len(self.told)} steps pass, {len(STEPS) - len(self.told)} it has not"
+        return (
+            f"{self.passed} of {len(self.told)} steps pass, {len(self.failures)} fail, "
+            f"{len(self.traps)} are traps; {len(STEPS) - len(self.told)} it has not"
+        )
 
 
 def play(result: Result, client: Sequence[str | Path], folder: Path) -> None:
@@ -77,6 +88,8 @@ def play(result: Result, client: Sequence[str | Path], folder: Path) -> None:
         if line.startswith('{"step":'):
             told = json.loads(line)
             result.told[told["step"]] = told["why"]
+            if told.get("trap"):
+                result.traps[told["step"]] = told["trap"]
     if process.returncode:
         end = " | ".join(line for line in output.splitlines() if not line.startswith("{"))[-400:]
         result.told["session"] = f"the client ended with {process.returncode}: {end}"

@@ -2,7 +2,8 @@
 
 A client is a class with a method for each step of `steps.json` that it can do, with
 `start(url, key, address)` and `stop()`, each plain or a coroutine. A step passes if it returns. A
-line of JSON tells of each.
+line of JSON tells of each. `TRAPS` names what the client does wrong on the real exchange too: step,
+pattern of what it says then, and why.
 """
 
 import asyncio
@@ -108,7 +109,10 @@ async def _session(client: Any, *arguments: str) -> None:
                 await _call(method)
             except Exception as error:  # noqa: BLE001 - a failed step is a result
                 why = f"{type(error).__name__}: {error}"[:400]
-            told = {"step": name, "why": why, "secs": round(time.monotonic() - started, 2)}
+            pattern, trap = getattr(client, "TRAPS", {}).get(name, ("$^", ""))
+            is_trap = bool(re.search(pattern, why))
+            secs = round(time.monotonic() - started, 2)
+            told = {"step": name, "why": why, "trap": trap if is_trap else "", "secs": secs}
             print(json.dumps(told), flush=True)
     finally:
         await _call(client.stop)
@@ -116,6 +120,6 @@ async def _session(client: Any, *arguments: str) -> None:
 
 def run(client: Any) -> None:
     """Run a client through the steps, with the URL, key and address of the command line."""
-    unknown = [name for name in vars(type(client)) if name[0] != "_" and name not in STEPS]
-    same(sorted(unknown), ["start", "stop"])
+    unknown = {name for name in vars(type(client)) if name[0] != "_"} - {*STEPS, "TRAPS"}
+    same(unknown, {"start", "stop"})
     asyncio.run(_session(client, *sys.argv[1:4]))

@@ -12,16 +12,18 @@ HEAD = """\
 Real clients, unmodified, each on an exchange of its own; only their base URLs are set.
 `python -m tests.conformance` installs them under `build/conformance` from the locks in
 `tests/conformance`, runs them, and writes this page. An empty cell is a step that the client has
-no call for, or that its script does not make.
+no call for, or that its script does not make. A trap is a mistake of the client, which the real
+exchange refuses too.
 """
 
 
 def write(results: Mapping[str, Result], path: Path) -> None:
     """Write the page from the results of a run of all clients."""
-    lines = [HEAD, "| client | package | steps passed | steps failed |", "|---|---|---|---|"]
+    lines = [HEAD, "| client | package | passed | failed | traps |", "|---|---|---|---|---|"]
     for name, result in results.items():
-        failed = len(result.failures)
-        counts = f"{len(result.told) - failed} | {failed}" if not result.missing else "| "
+        counts = f"{result.passed} | {len(result.failures)} | {len(result.traps)}"
+        if result.missing:
+            counts = "not installed | | "
         lines.append(f"| {name} | {result.package} {result.version} | {counts} |")
     lines += [
         "",
@@ -34,6 +36,7 @@ def write(results: Mapping[str, Result], path: Path) -> None:
     for title, notes in (
         ("Not installed", [(name, "", r.missing) for name, r in results.items() if r.missing]),
         ("Failures", [(n, s, w) for n, r in results.items() for s, w in r.failures.items()]),
+        ("Traps", [(n, s, w) for n, r in results.items() for s, w in r.traps.items()]),
     ):
         if notes:
             lines += ["", f"## {title}", ""]
@@ -44,6 +47,8 @@ def write(results: Mapping[str, Result], path: Path) -> None:
 def _cell(result: Result, step: str) -> str:
     if step not in result.told:
         return ""
+    if step in result.traps:
+        return "trap"
     return "**fail**" if result.told[step] else "pass"
 
 

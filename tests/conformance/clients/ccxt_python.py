@@ -6,7 +6,7 @@ It signs as mainnet. It approves its own builder's fee first, which every order 
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ccxt
 import ccxt.pro
@@ -44,6 +44,10 @@ def connect(module: Any, url: str, address: str, key: str) -> Any:
 
 
 class CcxtPython:
+    TRAPS: ClassVar = {
+        "stream_mids": ("webData2", "older ones ask for a channel that has been closed")
+    }
+
     def start(self, url, key, address):
         self.url = url
         self.rest = connect(ccxt, url, address, key)
