@@ -10,6 +10,8 @@ from processes import Desk
 
 WARM = r"Parameter estimation warmed up"
 
+pytestmark = pytest.mark.slow  # real processes
+
 
 @pytest.fixture
 def desk(tmp_path):

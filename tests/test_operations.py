@@ -50,6 +50,8 @@ def test_an_operator_sees_a_run_beside_the_exchange_and_cleans_up_what_it_left(d
     run = desk.run("--metrics-port", "0")
     run.wait_for("Parameter estimation warmed up")
     assert desk.wait_until(desk.open_orders)
+    shows = state_of(desk)  # once a second
+    assert desk.wait_until(lambda: len((shows.view() or {"orders": ()})["orders"]) >= 2)
     watched = command(desk, "top", "--once", "--account", ADDRESS, key="")
     assert watched.returncode == 0, watched.stderr
     assert "quoting" in watched.stdout
