@@ -27,7 +27,7 @@ cython-lint hypermm/_core
 
 # What starts processes runs once, on the release build.
 step "checked build: the suite with bounds and division checks, warnings are errors"
-HYPERMM_CHECKED=1 python setup.py -q build_ext --inplace --force --parallel 2
+HYPERMM_CHECKED=1 python setup.py -q build_ext --inplace --force
 mypy
 python -W error -m pytest -q -W error -m "not slow" tests --durations=10
 
@@ -40,7 +40,7 @@ digests() {  # what the engine did in virtual time, synthetic and recorded
 digests > "$work/digests-checked"
 
 step "release build: the same digests, the suite and the benchmark gates"
-python setup.py -q build_ext --inplace --force --parallel 2
+python setup.py -q build_ext --inplace --force
 digests > "$work/digests-release"
 diff "$work/digests-checked" "$work/digests-release"
 python -m pytest -q tests

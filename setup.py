@@ -1,6 +1,7 @@
 """Tell setuptools how the compiler turns each kernel in `hypermm/_core` into an extension."""
 
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -9,6 +10,8 @@ from setuptools.command.build_ext import build_ext
 
 CHECKED = os.environ.get("HYPERMM_CHECKED") == "1"
 SANITIZE = os.environ.get("HYPERMM_SANITIZE") == "1"  # for scripts/sanitize.sh
+
+CORES = os.cpu_count() or 1
 
 # Same inputs, same bits: no fused multiply-add and no reordering of floating-point operations.
 COMPILE_ARGS = [] if os.name == "nt" else ["-O3", "-ffp-contract=off"]
@@ -34,6 +37,11 @@ class BuildBeside(build_ext):
     In a checkout `python -m hypermm` finds the folder hypermm/ before what was installed.
     """
 
+    def finalize_options(self) -> None:
+        """Compile on every core unless a number was asked for."""
+        super().finalize_options()
+        self.parallel = self.parallel or CORES
+
     def run(self) -> None:
         """Build, and copy unless that was asked for anyway."""
         super().run()
@@ -57,5 +65,6 @@ setup(
         extensions,
         build_dir="build/cython-checked" if CHECKED else "build/cython",
         compiler_directives=DIRECTIVES,
+        nthreads=CORES if sys.platform == "linux" else 0,  # where processes can be forked
     ),
 )
