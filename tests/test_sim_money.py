@@ -258,3 +258,26 @@ def test_a_market_of_several_tiers_has_a_table_of_its_own(venue):
     ]
     assert venue.info("marginTable", id=number) == tables[number]
     assert venue.info("marginTable", id=7)["marginTiers"][0]["maxLeverage"] == 7
+
+
+def test_a_halted_builders_market_is_settled_at_its_mark():
+    """Orders go, positions are closed without a fee, and it may trade again after that."""
+    venue = Venue(markets=[on_dex()])
+    order = wire("B", "2001", "0.5", "Ioc", asset=BUILDER_ASSET)
+    venue.place(ALICE, order)
+    venue.place(BOB, wire("A", "2001.5", "0.1", asset=BUILDER_ASSET))
+    listing = venue.exchange.by_coin["hyna:ETH"]
+    mark = listing.mark_price
+
+    venue.exchange.halt({"hyna:ETH"})
+    venue.step()
+
+    (fill,) = venue.block.news[ALICE].fills
+    assert (fill.direction, fill.price, fill.fee) == ("Settlement", mark, 0)
+    assert venue.updates(BOB) == [("internalCancel", "0.1")]
+    check_books(venue)
+    refused = venue.place(ALICE, order)
+    assert refused == [{"error": "Trading is halted"}]
+    venue.exchange.halt(())
+    assert "filled" in venue.place(ALICE, order)[0]
+    check_books(venue)

@@ -62,7 +62,7 @@ def at_cap(venue):
 
 
 def halted(venue):
-    venue.exchange.listings[0].is_halted = True
+    venue.exchange.halt({"ETH"})
 
 
 def upgraded(venue):

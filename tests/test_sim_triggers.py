@@ -288,11 +288,11 @@ def test_no_trigger_wakes_on_a_halted_market_or_while_only_post_only_orders_are_
     venue.exchange.desk.is_post_only = True
     move(venue, 1985)
     venue.exchange.desk.is_post_only = False
-    venue.exchange.listings[0].is_halted = True
+    venue.exchange.halt({"ETH"})
     move(venue, 1984)
     assert venue.size(ALICE) == "1.0"
 
-    venue.exchange.listings[0].is_halted = False
+    venue.exchange.halt(())
     move(venue, 1983)
 
     assert venue.size(ALICE) == "0.0"

@@ -66,9 +66,7 @@ class Effects:
 
     def _set_windows(self) -> None:
         on = self._faults.on
-        halted = {fault.coin for fault in on if fault.kind == "halt"}
-        for listing in self._exchange.listings.values():
-            listing.is_halted = listing.coin in halted
+        self._exchange.halt({fault.coin for fault in on if fault.kind == "halt"})
         self._exchange.desk.is_post_only = any(fault.kind == "upgrade" for fault in on)
 
     def _spend_budgets(self, fault: Fault) -> None:

@@ -6,7 +6,7 @@ stands in the order of the exchange's priority rule: actions that send no taking
 the outside market's events, actions that send one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ from hypermm.sim.orders import NO_HASH, Ids, Trade, UserNews
 from hypermm.sim.refusals import ActionRefusedError
 from hypermm.sim.rules import DAY_MS, Rules
 from hypermm.sim.samples import MINUTE_MS
+from hypermm.sim.settlement import settle
 from hypermm.sim.shapes import usd_text
 
 NS_PER_MS = 1_000_000
@@ -131,6 +132,7 @@ class Exchange:
         self._clerk = Clerk(self.accounts, self.listings, pair, self.desk, self.rules)
         self._funding = Funding(self.desk, self.listings.values(), start_ms)
         self._liquidator = Liquidator(self.desk)
+        self._halted: frozenset[str] = frozenset()
         self._queue: list[_Submission] = []
         self._tickets = 0
         self._day = start_ms // DAY_MS
@@ -182,6 +184,17 @@ class Exchange:
         """Let another key sign for a funded account, as its unnamed agent, without an end."""
         account = self.accounts.open(address)
         self.accounts.set_agent(account, Agent("", agent.lower(), NEVER_MS))
+
+    def halt(self, coins: Collection[str]) -> None:
+        """Stop trading in these markets and open all others, from the next block on."""
+        self._halted = frozenset(coins)
+
+    def _apply_halts(self) -> None:
+        """Let markets stop and open; a builder's is settled as it stops."""
+        for listing in self.listings.values():
+            was_halted, listing.is_halted = listing.is_halted, listing.coin in self._halted
+            if listing.is_halted and not was_halted and listing.instrument.dex:
+                settle(self.desk, self.accounts.by_address.values(), listing)
 
     def knows_signer(self, address: str) -> bool:
         """Whether the address is a user or an agent of one."""
@@ -262,6 +275,7 @@ class Exchange:
         self.now_ms = self.desk.now_ms = time_ms
         self.desk.news = {}
         self.desk.action_hash = self._ids.hash()
+        self._apply_halts()
         self._clerk.fire_scheduled_cancels()
         replies: list[tuple[int, dict[str, Any]]] = []
         classes: tuple[list[tuple[_Submission, Account]], ...] = ([], [], [])

@@ -50,7 +50,7 @@ KINDS: Final[dict[str, Kind]] = {
     "false-error": Kind("accepted actions are answered `status: err`", (), ("share",)),
     "budget": Kind("the address budget is exhausted", (), ("user",)),
     "skew": Kind("the venue's clock is ahead by `ms`", ("ms",)),
-    "halt": Kind("a market neither trades nor takes orders", ("coin",)),
+    "halt": Kind("a market does not trade; a builder's is settled at its mark", ("coin",)),
     "upgrade": Kind("only post-only orders are taken, as after a network upgrade"),
 }
 
