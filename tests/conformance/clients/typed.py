@@ -1,10 +1,12 @@
 """`typed-hyperliquid`, which checks every answer against its own types.
 
 They know no `waitingForFill` and `waitingForTrigger`, no order without `tif` and no update without
-`cloid`, all of which the real exchange sends; there its check is off. Its cancel of a TWAP has
+`cloid`, all of which the real exchange sends, nor what `@nktkas/hyperliquid` knows of a referrer
+without a code and a TWAP's end; there its check is off. Its cancel of a TWAP has
 field names that are not the exchange's.
 """
 
+import inspect
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from session import (
     COIN,
     DEX,
     DEX_COIN,
+    OTHER,
     SIZE,
     STRANGER_KEY,
     near,
@@ -43,6 +46,19 @@ def connect(url: str, key: str) -> Hyperliquid:
 def statuses(reply: Any) -> list[Any]:
     same(reply["status"], "ok")
     return reply["response"]["data"]["statuses"]
+
+
+# What no other step asks for; each takes some of these arguments.
+GIVEN = {"coin": COIN, "dex": DEX, "builder": OTHER}
+READS = """active_asset_data all_perp_metas builder_fee_approved exchange_status perp_dex_limits
+perp_dex_status perps_at_open_interest_cap predicted_fundings spot_meta_and_asset_ctxs
+staking_delegations staking_history staking_rewards staking_summary sub_accounts user_abstraction
+user_portfolio user_referral user_role user_twap_slice_fills user_vault_equities"""
+STREAMS = """active_asset_ctx active_asset_data all_dexs_asset_ctxs all_dexs_clearinghouse_state
+clearinghouse_state fast_asset_ctxs open_orders spot_state twap_states user_fundings
+user_non_funding_ledger_updates user_twap_history user_twap_slice_fills web_data3"""
+
+UNCHECKED = ("user_referral", "user_twap_history")
 
 
 class Typed:
@@ -341,6 +357,21 @@ class Typed:
     async def _first(self, manager):
         async with manager as stream:
             return await anext(aiter(stream))
+
+    def _call(self, method, name):
+        """Call a method with those arguments that it must have."""
+        given = {**GIVEN, "user": self.user}
+        wanted = inspect.signature(method).parameters.values()
+        needed = {p.name: given[p.name] for p in wanted if p.default is p.empty}
+        return method(**needed, validate=name not in UNCHECKED)
+
+    async def other_reads(self):
+        for name in READS.split():
+            await self._call(getattr(self.info, name), name)
+
+    async def other_streams(self):
+        for name in STREAMS.split():
+            await self._first(self._call(getattr(self.client.streams, name), name))
 
     async def stream_book(self):
         same((await self._first(self.client.streams.l2_book(COIN)))["coin"], COIN)

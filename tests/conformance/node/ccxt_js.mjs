@@ -184,6 +184,13 @@ run({
     await client.cancelOrder(placed.id, SYMBOL);
     same(await open(), []);
   },
+  async twap() {
+    const order = await client.createTwapOrder(SYMBOL, "buy", 0.02, 300_000);
+    await client.cancelTwapOrder(order.id, SYMBOL);
+    for (const { contracts } of await client.fetchPositions([SYMBOL])) {
+      await market("sell", { reduceOnly: true }, contracts);
+    }
+  },
   async leverage() {
     same((await client.setLeverage(10, SYMBOL)).status, "ok");
   },
@@ -212,6 +219,15 @@ run({
   async ledger() {
     const entries = await client.fetchLedger();
     assert(entries.some((entry) => entry.info.delta.type === "accountClassTransfer"));
+  },
+  async sub_account() {
+    for (let n = 0; n < 3; n++) { // the volume that the venue asks for
+      await market("buy", {}, 0.2);
+      await market("sell", {}, 0.2);
+    }
+    const address = (await client.createSubAccount("sub")).response.data;
+    await client.transfer("USDC", 20, "main", address);
+    same((await client.fetchBalance({ user: address })).USDC.total, 20);
   },
   async funding_payment() {
     await market("buy");
