@@ -26,6 +26,7 @@ CLIENTS = {
     "nktkas": ("nktkas.mjs", "@nktkas/hyperliquid"),
     "ccxt_js": ("ccxt_js.mjs", "ccxt"),
     "typed_hyperliquid": ("typed.py", "typed-hyperliquid"),
+    "freqtrade": ("freqtrade_client.py", "freqtrade"),
     "async_hyperliquid": ("async_client.py", "async-hyperliquid"),
 }
 

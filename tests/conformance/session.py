@@ -90,14 +90,15 @@ def pass_the_hour(url: str) -> None:
     control(url, do="speed", speed=1)
 
 
-async def _call(method: Callable[..., Any], *arguments: str) -> None:
+def _call(runner: asyncio.Runner, method: Callable[..., Any], *arguments: str) -> None:
+    """Call plain methods outside of the loop: a client may run one of its own."""
     result = method(*arguments)
-    if inspect.isawaitable(result):
-        await asyncio.wait_for(result, STEP_SECS)
+    if inspect.iscoroutine(result):
+        runner.run(asyncio.wait_for(result, STEP_SECS))
 
 
-async def _session(client: Any, *arguments: str) -> None:
-    await _call(client.start, *arguments)
+def _session(runner: asyncio.Runner, client: Any, *arguments: str) -> None:
+    _call(runner, client.start, *arguments)
     try:
         for name in STEPS:
             method = getattr(client, name, None)
@@ -106,7 +107,7 @@ async def _session(client: Any, *arguments: str) -> None:
             why = ""
             started = time.monotonic()
             try:
-                await _call(method)
+                _call(runner, method)
             except Exception as error:  # noqa: BLE001 - a failed step is a result
                 why = f"{type(error).__name__}: {error}"[:400]
             pattern, trap = getattr(client, "TRAPS", {}).get(name, ("$^", ""))
@@ -115,11 +116,12 @@ async def _session(client: Any, *arguments: str) -> None:
             told = {"step": name, "why": why, "trap": trap if is_trap else "", "secs": secs}
             print(json.dumps(told), flush=True)
     finally:
-        await _call(client.stop)
+        _call(runner, client.stop)
 
 
 def run(client: Any) -> None:
     """Run a client through the steps, with the URL, key and address of the command line."""
     unknown = {name for name in vars(type(client)) if name[0] != "_"} - {*STEPS, "TRAPS"}
     same(unknown, {"start", "stop"})
-    asyncio.run(_session(client, *sys.argv[1:4]))
+    with asyncio.Runner() as runner:
+        _session(runner, client, *sys.argv[1:4])
