@@ -147,3 +147,14 @@ def test_a_view_that_cannot_be_written_stops_no_trading(desk):
     assert run.wait() == 0, run.output()
     assert run.output().count("State is not shown") == 1
     assert "Internal error" not in run.output()
+
+
+def test_isolated_margin_is_forced_where_cross_is_allowed(desk):
+    """The exchange's own setting of the market says so before the first order."""
+    desk.exchange("--speed", "10", "--limit", "ip-weight=off")
+
+    run = desk.run("--metrics-port", "0", "--force-isolated", "--leverage", "7")
+    run.wait_for("Leverage set")
+
+    held = desk.info(type="activeAssetData", user=ADDRESS, coin="BTC")["leverage"]
+    assert (held["type"], held["value"]) == ("isolated", 7)
