@@ -8,12 +8,10 @@ from scipy.linalg import eigh_tridiagonal
 from hypermm._core.glft import Solver
 from hypermm._core.ladder import Ladder
 from hypermm._core.reconcile import Reconciler
-from hypermm.instrument import Instrument
-from hypermm.quoting import make_strategy
 from tests.reference import glft as plain_glft
 from tests.reference import ladder as plain_ladder
 from tests.reference import reconcile as plain_reconcile
-from tests.test_quoting import View
+from tests.test_quoting import View, strategy_of
 
 # About a third of what was measured on two cores of a cloud machine (in brackets).
 SMALL_GATE = 12.0  # (38; 0.70 us a solution with both depths, 0.35 of it the call from Python)
@@ -148,18 +146,7 @@ def test_a_quiet_comparison_against_plain_python(benchmark):
 
 def test_estimates_to_difference_against_plain_python(benchmark):
     """The whole path of a book that changes no order: solve, build, compare."""
-    strategy = make_strategy(
-        "ladder",
-        Instrument(coin="BTC", asset_id=0, size_decimals=5),
-        order_lots=1000,
-        position_limit_lots=5000,
-        risk_aversion=0.3,
-        num_levels=5,
-        min_depth_bps=1.0,
-        max_depth_bps=10.0,
-        is_geometric=True,
-        cost_bps=1.5,
-    )
+    strategy = strategy_of("ladder")
     view, table = View(), Reconciler()
     ladder = strategy.quote(view, 400, 4600, 5400, is_reduce_only=False)
     table.compare(ladder, 5.0)
