@@ -25,11 +25,22 @@ ruff check .
 ruff format --check .
 cython-lint hypermm/_core
 
+# Two at a time: what starts processes waits most of its time. Fails if either does.
+both() {
+  bash -c "$1" > "$work/first.log" 2>&1 &
+  local first=$! failed=0
+  bash -c "$2" || failed=1
+  wait "$first" || failed=1
+  tail -25 "$work/first.log"
+  return "$failed"
+}
+
 # What starts processes runs once, on the release build.
 step "checked build: the suite with bounds and division checks, warnings are errors"
 HYPERMM_CHECKED=1 python setup.py -q build_ext --inplace --force
 mypy
-python -W error -m pytest -q -W error -m "not slow" tests --durations=10
+checked='python -W error -m pytest -q -p no:cacheprovider -W error -m "not slow" --durations=5'
+both "$checked tests/test_[a-m]*.py" "$checked tests/test_[n-z]*.py"
 
 digests() {  # what the engine did in virtual time, synthetic and recorded
   python -m hypermm backtest --duration 5m | grep ^digest
@@ -43,7 +54,8 @@ step "release build: the same digests, the suite and the benchmark gates"
 python setup.py -q build_ext --inplace --force
 digests > "$work/digests-release"
 diff "$work/digests-checked" "$work/digests-release"
-python -m pytest -q tests
+released='python -m pytest -q -p no:cacheprovider --durations=5'
+both "$released -m slow tests" "$released -m 'not slow' tests"
 python -m pytest -q benchmarks --benchmark-disable-gc --benchmark-sort=name \
   --benchmark-columns=min,median,rounds
 
