@@ -110,4 +110,6 @@ class Rehearsal:
                 f"would {side} {instrument.print_size(order.size):>10} {coin} at "
                 f"{instrument.print_price(order.price):>10}  {away_bps:+8.2f} bps  post-only"
             )
-        return said or ["would place nothing"]
+        if not self.orders:
+            said.append("no ladder was decided: the lines above say why; --duration cut it short?")
+        return said

@@ -16,6 +16,7 @@ from tests.processes import ROOT
 WANTED = {"place_gtc", "fill", "stream_fills", "funding_payment", "dex_order"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["official_sdk.py", "ccxt_python.py"])
 def test_a_client_passes_every_step_that_it_has(script, tmp_path):
     """What a real client cannot read or do is a defect of the exchange."""

@@ -114,6 +114,7 @@ def test_every_field_of_a_subscription_may_hold_anything():
     with_server(test, per_ip=NO_LIMITS)
 
 
+@pytest.mark.filterwarnings("ignore:Sending a large body")
 def test_huge_and_deep_bodies_are_refused():
     async def test(client):
         huge = b'{"type":"' + (2 << 20) * b"x" + b'"}'
