@@ -18,6 +18,7 @@ SLOPE_ERRORS = 2.0  # that a fall with depth has to stand out by
 MAX_OPEN = 1_000  # fills that wait for one horizon
 MAX_KEPT = 2_000  # finished ones per horizon, for mean and error
 MAX_GAP_NS = 5_000_000_000  # no markout crosses a longer silence of the market
+NEVER_NS = 1 << 62
 
 
 @frozen
@@ -104,6 +105,7 @@ class Markouts:
         self._summarised = [0 for _ in HORIZONS_SECS]
         self._mid = nan
         self._mid_ns = 0
+        self._due_ns = NEVER_NS  # when the first markout is due
         self._sequence = 0
         self._dropped = 0
 
@@ -141,27 +143,33 @@ class Markouts:
             self._sequence += 1
             one = _Open(due_ns, exch_ns, int(fill.side), mid_before, capture_bps, fill.size)
             heappush(waiting, (due_ns, self._sequence, one))
+            self._due_ns = min(self._due_ns, due_ns)
 
     def advance(self, mid: float, exch_ns: int) -> bool:
         """Say that the mid is `mid` (NaN: none) since `exch_ns`; older news is ignored.
 
         Returns whether a markout was finished.
         """
-        has_finished = False
         if exch_ns < self._mid_ns:
             return False
-        if exch_ns > self._mid_ns:
-            is_silence = exch_ns - self._mid_ns > MAX_GAP_NS
-            for waiting, done in zip(self._open, self._done, strict=True):
-                while waiting and waiting[0][0] < exch_ns:
-                    one = heappop(waiting)[2]
-                    if is_silence or isnan(self._mid):
-                        self._dropped += 1
-                        continue
-                    move_bps = -one.side * (self._mid - one.mid) / one.mid * 1e4
-                    done.add(one.fill_ns, move_bps, one.capture_bps, one.size)
-                    has_finished = True
+        # Nothing is due before the mid that it would be measured by.
+        has_finished = self._due_ns < exch_ns and self._finish(exch_ns)
         self._mid, self._mid_ns = mid, exch_ns
+        return has_finished
+
+    def _finish(self, exch_ns: int) -> bool:
+        has_finished = False
+        is_silence = exch_ns - self._mid_ns > MAX_GAP_NS
+        for waiting, done in zip(self._open, self._done, strict=True):
+            while waiting and waiting[0][0] < exch_ns:
+                one = heappop(waiting)[2]
+                if is_silence or isnan(self._mid):
+                    self._dropped += 1
+                    continue
+                move_bps = -one.side * (self._mid - one.mid) / one.mid * 1e4
+                done.add(one.fill_ns, move_bps, one.capture_bps, one.size)
+                has_finished = True
+        self._due_ns = min((waiting[0][0] for waiting in self._open if waiting), default=NEVER_NS)
         return has_finished
 
     def adverse(self, prior_bps: float, life_secs: float) -> Adverse:

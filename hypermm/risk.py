@@ -90,7 +90,7 @@ class Verdict:
 ALL_CLEAR = Verdict(Ruling.QUOTE)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)  # one is made at every step, see `Estimates`
 class Figures:
     """What one step is judged by.
 

@@ -76,6 +76,21 @@ def views(draw):
     )
 
 
+def test_figures_below_their_bands_make_no_new_caution_and_at_them_do():
+    """Severity and jump ratio move at every step; only what scales something may cost anything."""
+    strategy = strategy_of("ladder")
+    quote(strategy, View(cascade_severity=0.1, jump_ratio=1.1))
+    usual = strategy.caution
+
+    for severity, ratio in ((0.299, 1.2), (0.0, math.nan), (math.nan, 1.5)):
+        quote(strategy, View(cascade_severity=severity, jump_ratio=ratio))
+        assert strategy.caution is usual
+    quote(strategy, View(cascade_severity=0.3))
+    assert strategy.caution.tail == 1.5
+    quote(strategy, View(jump_ratio=2.25))
+    assert strategy.caution.toxicity == 1.5
+
+
 @given(
     st.sampled_from(NAMES), views(), st.integers(0, 6), st.integers(-8000, 8000),
     st.tuples(st.integers(-10, 9000), st.integers(-10, 9000)), st.booleans(),

@@ -13,7 +13,7 @@ from hypermm.engine.facts import (
     SECOND_NS,
 )
 from hypermm.engine.learning import Learning
-from hypermm.engine.modes import MODE_TRANSITIONS, Mode, Signal
+from hypermm.engine.modes import ENDING_MODES, MODE_TRANSITIONS, Mode, Signal
 from hypermm.engine.opening import open_strategy
 from hypermm.engine.sizes import MICRO_USD
 from hypermm.errors import ConfigError
@@ -93,14 +93,15 @@ class Engine(Learning):
     # What the facts call for.
 
     def _signal(self, estimates: Estimates) -> Signal:
-        if self.mode is Mode.DONE:
-            return Signal.FINISH
-        if self.mode in (Mode.STOPPING, Mode.HALTED) and (
-            self._recovery.is_proved or self._now_ns >= self._sweep_deadline_ns
-        ):
-            return Signal.FINISH
-        if self.mode is Mode.HALTED:
-            return Signal.KILL
+        if self.mode in ENDING_MODES:
+            if (
+                self.mode is Mode.DONE
+                or self._recovery.is_proved
+                or self._now_ns >= self._sweep_deadline_ns
+            ):
+                return Signal.FINISH
+            if self.mode is Mode.HALTED:
+                return Signal.KILL
         verdict = self._assess(estimates)
         if verdict.ruling is Ruling.KILL:
             self._kill_reason = self._kill_reason or verdict.reason
@@ -330,10 +331,11 @@ class Engine(Learning):
         limit = min(self._sizes.position, self._position_cap.at(fair_price))
         bid_room, ask_room = limit - position, limit + position
         is_reducing = self.mode is Mode.REDUCING
-        if self._sides.is_paused(Side.BUY, now_ns):
-            bid_room = 0
-        if self._sides.is_paused(Side.SELL, now_ns):
-            ask_room = 0
+        if now_ns < self._sides.until_ns:
+            if self._sides.is_paused(Side.BUY, now_ns):
+                bid_room = 0
+            if self._sides.is_paused(Side.SELL, now_ns):
+                ask_room = 0
         ladder = self._strategy.quote(
             estimates, position, bid_room, ask_room, is_reduce_only=is_reducing
         )
@@ -371,9 +373,13 @@ class Engine(Learning):
         its collar: what stands beyond is left out here, so that the rest is quoted.
         """
         width = self._collar_width
-        known = [p for p in (estimates.mark_price, estimates.oracle_price) if p > 0.0]
-        known = known or [estimates.fair_price]
-        return max(known) * (1.0 - width), min(known) * (1.0 + width)
+        mark, oracle = estimates.mark_price, estimates.oracle_price
+        if not mark > 0.0:
+            mark = oracle if oracle > 0.0 else estimates.fair_price
+        if not oracle > 0.0:
+            oracle = mark
+        high, low = (mark, oracle) if mark > oracle else (oracle, mark)
+        return high * (1.0 - width), low * (1.0 + width)
 
     def _watch_unquoted(self, ladder: Ladder, collar: tuple[float, float]) -> None:
         """Say once that the limits leave nothing to quote, until something is quoted again."""
@@ -396,8 +402,9 @@ class Engine(Learning):
     def _next_ns(self) -> int | None:
         if self.mode is Mode.DONE:
             return None
-        due_ns = min(self._orders.due_ns(), self._recovery.due_ns())
-        return max(min(self._now_ns + TICK_NS, due_ns), self._now_ns + 1)
+        now_ns = self._now_ns
+        due_ns = min(self._orders.due_ns(), self._recovery.due_ns(), now_ns + TICK_NS)
+        return due_ns if due_ns > now_ns else now_ns + 1
 
     def _summarise(self, estimates: Estimates) -> None:
         if self._ladder is None:

@@ -33,6 +33,7 @@ class Signal(Enum):
     QUOTE = "quote"
 
 
+ENDING_MODES = frozenset({Mode.STOPPING, Mode.HALTED, Mode.DONE})
 _RUNNING = (Mode.SYNCING, Mode.WARMING, Mode.QUOTING, Mode.REDUCING, Mode.PULLED)
 _BY_SIGNAL = {
     Signal.KILL: Mode.HALTED,

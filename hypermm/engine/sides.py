@@ -16,6 +16,7 @@ class SidePause:
     def __init__(self) -> None:
         self._times = {side: deque[int](maxlen=FILLS_MAX) for side in Side}
         self._until_ns = dict.fromkeys(Side, 0)
+        self.until_ns = 0  # when the last pause of either side ends
 
     def count(self, side: Side, now_ns: int) -> bool:
         """Count a fill. Returns whether a pause of the side begins with it."""
@@ -24,7 +25,7 @@ class SidePause:
         self._times[side.other].clear()
         if len(times) < FILLS_MAX or now_ns - times[0] > WITHIN_NS:
             return False
-        self._until_ns[side] = now_ns + PAUSE_NS
+        self._until_ns[side] = self.until_ns = now_ns + PAUSE_NS
         times.clear()
         return True
 

@@ -16,6 +16,7 @@ MULTIPLIER_MAX = 10.0  # of the product
 # Severity from which a band acts: factor of risk aversion, of half-spread, of size. Pulling and
 # killing are the business of `risk`.
 BANDS = ((0.5, 2.5, 2.5, 0.5), (0.3, 1.5, 1.5, 1.0))
+SEVERITY_LEAST = BANDS[-1][0]
 
 
 @frozen

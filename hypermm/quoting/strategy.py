@@ -149,6 +149,7 @@ class Strategy:
         self.inventory = 0.0
         self.caution = Caution()
         self._cautious_for: tuple[int, float, float, float] | None = None
+        self._law = (0.0, math.inf)  # of the loss after a fill, in the last call
         self.view: MarketView | None = None  # of the last call that quoted
         self.ladder = Ladder(price_decimals=instrument.price_decimals, min_step=instrument.min_step)
         self._forget()
@@ -219,7 +220,7 @@ class Strategy:
             bid + wide + sooner_bid - raised if buy_room else math.nan,
             ask + wide + sooner_ask + raised if sell_room else math.nan,
         )
-        at_fair, decay_bps = adverse_law(view)
+        at_fair, decay_bps = self._law
         self.ladder.build(
             fair_price=view.fair_price,
             best_bid=best_bid,
@@ -244,17 +245,21 @@ class Strategy:
     def _fit(self, view: MarketView, position_lots: int) -> None:
         """Solve for the present market, its values clipped to where the solver has an answer."""
         self.inventory = position_lots / self.order_lots
-        jump_ratio = view.jump_ratio
+        # Both figures move at every step where they scale nothing yet: there they are one value.
+        jump_ratio, severity = view.jump_ratio, view.cascade_severity
         key = (
             view.volatility_regime,
-            max(1.0, jump_ratio),  # not known is usual, and equals itself
+            max(cautions.JUMP_RATIO_USUAL, jump_ratio),
             abs(self.inventory) / self.bound if self.sees_position else 0.0,
-            view.cascade_severity,
+            severity if severity >= cautions.SEVERITY_LEAST else 0.0,
         )
         if key != self._cautious_for:
             self._cautious_for = key
             self.caution = cautions.assess(*key)
-        self.market = market_of(view, self.risk_aversion * self.caution.multiplier, self.fee_bps)
+        self._law = law = adverse_law(view)
+        self.market = market_of(
+            view, self.risk_aversion * self.caution.multiplier, self.fee_bps, law
+        )
         self.solver.solve(
             lots_long=self.bound, lots_short=self.bound, near_lots=self.inventory, **self.market
         )
@@ -300,10 +305,12 @@ class Strategy:
         return 0.0, 0.0
 
 
-def market_of(view: MarketView, risk_aversion: float, fee_bps: float) -> dict[str, float]:
-    """Return the solver's market for what is known and a risk aversion, dimensionless."""
+def market_of(
+    view: MarketView, risk_aversion: float, fee_bps: float, law: tuple[float, float]
+) -> dict[str, float]:
+    """Return the solver's market for what is known, a risk aversion and an `adverse_law`."""
     kappa = _clipped(view.kappa_per_bps, MIN_KAPPA_PER_BPS, MAX_KAPPA_PER_BPS)
-    at_fair, decay_bps = adverse_law(view)
+    at_fair, decay_bps = law
     cost = fee_bps
     if at_fair > 0.0:
         cost += adverse_bps(at_fair, decay_bps, 1.0 / kappa + fee_bps)
@@ -325,4 +332,6 @@ def _clipped(value: float, low: float, high: float) -> float:
     # Half the time of `min` and `max`, at every step.
     if value < low:
         return low
-    return min(value, high)
+    if value > high:
+        return high
+    return value

@@ -13,7 +13,7 @@ from attrs import frozen
 from hypermm._core.glft import Solver
 from hypermm.instrument import Instrument
 from hypermm.quoting.caution import MULTIPLIER_MAX
-from hypermm.quoting.market import funding_shift_bps, signal_shift_bps
+from hypermm.quoting.market import adverse_law, funding_shift_bps, signal_shift_bps
 from hypermm.quoting.strategy import Strategy, market_of
 
 SNAP = 1e-9  # of a step: what the kernel takes as being on it
@@ -122,7 +122,7 @@ def _common(strategy: Strategy, sign: int) -> Iterator[tuple[Term, float]]:
     yield Term.FLOW, view.flow_deviation_bps * of_fair
     yield Term.KALMAN, view.kalman_deviation_bps * of_fair
 
-    market = market_of(view, strategy.risk_aversion, strategy.fee_bps)
+    market = market_of(view, strategy.risk_aversion, strategy.fee_bps, adverse_law(view))
     cost = market["cost_bps"]
     base = 1.0 / market["kappa_per_bps"]
     yield Term.BASE, -sign * base
