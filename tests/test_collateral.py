@@ -1,6 +1,7 @@
 """A builder's dex has a balance of its own: it is filled before the first order, by nobody else."""
 
 import asyncio
+import os
 import re
 import signal
 import subprocess
@@ -124,12 +125,17 @@ def test_the_script_tests_a_market_and_says_what_happened(desk):
     }  # fmt: skip
     script = subprocess.Popen(
         [str(ROOT / "scripts" / "test_hip3.sh"), "BTC", "hyna", "600"],
-        stdout=subprocess.PIPE, text=True, cwd=desk.folder, env=environ,
+        stdout=subprocess.PIPE, text=True, cwd=desk.folder, env=environ, start_new_session=True,
     )  # fmt: skip
-    assert desk.wait_until(lambda: desk.info(type="openOrders", user=ADDRESS, dex="hyna"), 60)
+    try:
+        assert desk.wait_until(lambda: desk.info(type="openOrders", user=ADDRESS, dex="hyna"), 60)
 
-    script.send_signal(signal.SIGINT)
-    said, _ = script.communicate(timeout=60)
+        # Not SIGINT: what a shell starts in the background begins with that one ignored.
+        script.send_signal(signal.SIGTERM)
+        said, _ = script.communicate(timeout=60)
+    finally:
+        if script.poll() is None:
+            os.killpg(script.pid, signal.SIGKILL)
 
     assert script.returncode == 0, said
     assert "all own orders proved gone" in said
