@@ -4,7 +4,7 @@ import pytest
 
 from hypermm.sim import fees
 from hypermm.sim.rules import USD, Rules
-from tests.scripted_market import ALICE, START_MS
+from tests.scripted_market import ALICE, BOB, START_MS
 from tests.sim_desk import Venue, wire
 
 DAY_MS = 86_400_000
@@ -72,3 +72,18 @@ def test_a_day_s_end_changes_what_is_charged_and_shown():
     shown = venue.info("userFees", ALICE)
     assert (shown["userCrossRate"], shown["userAddRate"]) == ("0.0004", "0.00012")
     assert [fill["fee"] for fill in venue.info("userFills", ALICE)] == ["0.4002", "0.450225"]
+
+
+def test_what_sub_accounts_trade_counts_to_their_master():
+    venue = Venue(block_ms=60_000)
+    sub = venue.exchange.accounts.get(BOB)
+    sub.master = venue.exchange.accounts.get(ALICE)
+    sub.day_volume[TODAY] = [3_000_000 * USD, 0]
+    sub.master.day_volume[TODAY] = [3_000_000 * USD, 0]
+
+    venue.exchange.advance((TODAY + 1) * DAY_MS + 60_000)
+    venue.place(BOB, wire("B", "2001", "0.5", "Ioc"))
+
+    assert [fill["fee"] for fill in venue.info("userFills", BOB)] == ["0.4002"]
+    rates = [venue.info("userFees", user)["userCrossRate"] for user in (ALICE, BOB)]
+    assert rates == ["0.0004", "0.0004"]

@@ -219,6 +219,48 @@ def test_below_two_thirds_the_backstop_takes_positions_and_margin(is_cross):
     check_books(venue)
 
 
+@pytest.mark.parametrize("side", ["B", "A"])
+def test_a_liquidated_isolated_position_loses_no_more_than_its_own_margin(side):
+    """In a thin book the market order stops where the margin ends; the backstop has the rest."""
+    venue = Venue()
+    venue.act(ALICE, {"type": "updateLeverage", "asset": 0, "isCross": False, "leverage": 20})
+    venue.place(ALICE, wire(side, "2002" if side == "B" else "1999", "3", "Ioc"))
+    cash = venue.exchange.accounts.get(ALICE).pool().cash
+    near, far = ("1938", "1500") if side == "B" else ("2062", "2500")
+    thin, other = [(near, "0.1"), (far, "10")], [("1939" if side == "B" else "2061", "1")]
+    bids, asks = (thin, other) if side == "B" else (other, thin)
+
+    venue.market.book(venue.soon(), bids, asks)
+    venue.market.trade(venue.soon(), "A" if side == "B" else "B", near, "0.01")
+    venue.step()
+    venue.step()
+
+    kinds = [fill["liquidation"]["method"] for fill in venue.info("userFills", ALICE)
+             if "liquidation" in fill]  # fmt: skip
+    assert "market" in kinds
+    assert venue.exchange.accounts.get(ALICE).pool().cash >= cash
+    check_books(venue)
+
+
+def test_leverage_stays_within_the_tier_of_an_open_position(venue):
+    """Else a large position would be held at the leverage of a small one."""
+    action = {"type": "updateLeverage", "asset": 0, "isCross": True}
+    venue.act(ALICE, {**action, "leverage": 5})
+    venue.exchange.by_coin["ETH"].tiers = ((0, 25), (1_000 * USD, 10))
+    venue.place(ALICE, wire("B", "2002", "3", "Ioc"))
+
+    assert venue.act(ALICE, {**action, "leverage": 11})["response"] == "Invalid leverage value"
+    assert venue.act(ALICE, {**action, "leverage": 10})["status"] == "ok"
+
+
+def test_growth_mode_counts_a_tenth_of_the_volume():
+    """Towards tiers and the request budget, as it charges a tenth of the fees."""
+    venue = Venue(markets=[on_dex()], dexs=[HYNA])
+    venue.place(ALICE, wire("B", "2001", "0.1", "Ioc", asset=BUILDER_ASSET))
+
+    assert venue.info("userRateLimit", ALICE)["cumVlm"] == "20.01"
+
+
 def test_maintenance_margin_follows_the_tiers(venue):
     """Half the initial margin of each slice, which is rate less deduction as documented."""
     listing = venue.exchange.by_coin["ETH"]

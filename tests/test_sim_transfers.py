@@ -155,6 +155,19 @@ def test_reserved_requests_are_paid_for(venue):
     check_books(venue)
 
 
+def test_reserved_requests_may_be_for_somebody_else(venue):
+    """The sender pays, the other may ask more often; nobody unknown can be given any."""
+    action = {"type": "reserveRequestWeight", "weight": 2_000}
+
+    assert venue.act(ALICE, {**action, "destination": BOB}) == DEFAULT
+    caps = [venue.info("userRateLimit", user)["nRequestsCap"] for user in (ALICE, BOB)]
+    assert caps == [10_000, 12_000]
+    assert value(venue, ALICE) == 9_999.0
+    refused = venue.act(ALICE, {**action, "destination": STRANGER})
+    assert refused["response"] == "Invalid send"
+    check_books(venue)
+
+
 def test_margin_of_a_strict_market_can_be_topped_up_but_not_taken(venue):
     """It leaves only with the position."""
     send(venue, amount="500")
@@ -164,7 +177,9 @@ def test_margin_of_a_strict_market_can_be_topped_up_but_not_taken(venue):
     position = venue.info("clearinghouseState", ALICE, dex="hyna")["assetPositions"][0]["position"]
     assert float(position["marginUsed"]) == pytest.approx(100.0, abs=0.1)
     taken = {"type": "updateIsolatedMargin", "asset": BUILDER_ASSET, "isBuy": True, "ntli": -1}
-    assert "To remove margin, reduce the position." in venue.act(ALICE, taken)["response"]
+    assert venue.act(ALICE, taken)["response"] == (
+        "Cannot remove isolated margin for this asset. To remove margin, reduce the position."
+    )
     check_books(venue)
 
 
@@ -270,6 +285,10 @@ TEXTS = {
     "To decrease leverage, deposit more collateral.": lambda v: leverage(
         v, wanted=1, before=wire("B", "2003", "6", "Ioc")
     ),
+    "Isolated position does not have sufficient margin available to decrease leverage. "
+    "To decrease leverage, add margin to the position.": lambda v: (
+        margin(v, ntli=1), leverage(v, wanted=2, is_cross=False)
+    )[1],
     "Scheduled cancel time too early, must be at least 5 seconds from now.": lambda v: (
         setattr(v.exchange.accounts.get(ALICE), "volume", 10**13)
         or v.act(ALICE, {"type": "scheduleCancel", "time": v.exchange.now_ms + 10})

@@ -208,6 +208,7 @@ class Accounts:
         self.by_code: dict[str, Account] = {}  # referrers by their code
         self._masters: dict[str, Account] = {}  # agent's address -> its account
         self._nonces: dict[str, NonceWindow] = {}
+        self.scheduled: dict[str, Account] = {}  # who has set the dead man's switch, by address
 
     def get(self, address: str) -> Account | None:
         """Return the user of an address."""

@@ -285,14 +285,19 @@ class Clerk:
 
     def _schedule_cancel(self, account: Account, action: ScheduleCancelAction) -> Response:
         settings.schedule_cancel(account, action, self._desk.now_ms, self._rules)
+        self._accounts.scheduled[account.address] = account
         return DEFAULT
 
     def fire_scheduled_cancels(self) -> None:
         """Cancel all orders of accounts whose deadline has come."""
         now_ms = self._desk.now_ms
-        for account in self._accounts.by_address.values():
-            if account.scheduled_cancel_ms is None or account.scheduled_cancel_ms > now_ms:
+        for address, account in list(self._accounts.scheduled.items()):
+            if account.scheduled_cancel_ms is None:
+                del self._accounts.scheduled[address]
                 continue
+            if account.scheduled_cancel_ms > now_ms:
+                continue
+            del self._accounts.scheduled[address]
             account.scheduled_cancel_ms = None
             day, firings = account.scheduled_cancels
             today = now_ms // rules.DAY_MS
@@ -340,12 +345,18 @@ class Clerk:
         return DEFAULT
 
     def _reserve_weight(self, account: Account, action: ReserveRequestWeightAction) -> Response:
+        owner = account
+        if action.destination is not None:
+            found = self._accounts.get(action.destination)
+            if found is None:
+                raise ActionRefusedError(refusals.SEND_INVALID)
+            owner = found
         cost = action.weight * rules.REQUEST_WEIGHT_PRICE
         if cost > account.pool().withdrawable:
             raise ActionRefusedError(refusals.SEND_BALANCE)
         account.pool().cash -= cost
         self._desk.bank.fees += cost
-        account.reserved_requests += action.weight
+        owner.reserved_requests += action.weight
         return DEFAULT
 
     def _user_set_abstraction(self, account: Account, action: UserSetAbstractionAction) -> Response:

@@ -352,7 +352,8 @@ class Desk:
         charge = self._charge(order, price * size, is_taker=is_taker)
         pool.cash -= charge.fee
         self.exposed[account.address, pool.dex] = account
-        account.count_volume(price * size, self.now_ms, is_taker=is_taker)
+        counted = self.dexs[listing.instrument.dex].fees.counted_volume(price * size)
+        account.count_volume(counted, self.now_ms, is_taker=is_taker)
         fill = UserFill(
             listing,
             order.oid,

@@ -329,10 +329,16 @@ class Exchange:
         return total
 
     def _set_fees(self) -> None:
-        """Set what each account pays today by what it traded before."""
+        """Set what each user pays today by what he and his sub-accounts traded before."""
         total = self.traded_by_day()
+        families: dict[str, list[Account]] = {}
         for account in self.accounts.by_address.values():
-            account.rates = fees.rates(account.day_volume, total, self._day, self.rules)
+            families.setdefault((account.master or account).address, []).append(account)
+        for family in families.values():
+            own = fees.added(account.day_volume for account in family)
+            paid = fees.rates(own, total, self._day, self.rules)
+            for account in family:
+                account.rates = paid
 
     def _admit(self, submission: _Submission) -> Account:
         """Decide who acts and spend the nonce, before any business check."""

@@ -4,7 +4,7 @@ They change at the end of a UTC day. Source: Hyperliquid documentation, "Fees"; 
 with the recorded `userFees`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
@@ -75,6 +75,16 @@ def rates(
     return found
 
 
+def added(volumes: Iterable[Mapping[int, Sequence[int]]]) -> dict[int, tuple[int, int]]:
+    """Add the volumes (taker, maker) of several accounts day by day."""
+    total: dict[int, tuple[int, int]] = {}
+    for of_one in volumes:
+        for day, (taken, made) in of_one.items():
+            before = total.get(day, (0, 0))
+            total[day] = before[0] + taken, before[1] + made
+    return total
+
+
 @frozen
 class DexFees:
     """How a builder's dex scales fees: `scale` in thousandths, and whether it is in growth mode."""
@@ -88,6 +98,10 @@ class DexFees:
         scale = self.scale
         top = THOUSAND + scale if scale < THOUSAND else 2 * scale
         return top, THOUSAND * (10 if self.has_growth_mode else 1)
+
+    def counted_volume(self, notional: int) -> int:
+        """Return what of a trade counts towards tiers and the request budget, micro-USD."""
+        return notional // 10 if self.has_growth_mode else notional
 
     def deployer_part(self, fee: int) -> int:
         """Return the deployer's part of a fee; he has none in a rebate."""

@@ -102,7 +102,7 @@ class Liquidator:
             account=account,
             listing=listing,
             side=side,
-            price=1 if side is Side.SELL else HIGHEST_PRICE,
+            price=_worst_price(position),
             original=lots,
             remaining=lots,
             tif="LiquidationMarket",
@@ -143,3 +143,11 @@ class Liquidator:
             theirs.cash += pool.cash
             pool.cash = 0
         desk.exposed[backstop.address, pool.dex] = backstop
+
+
+def _worst_price(position: Position) -> int:
+    """Return how far a position may be sold: an isolated one loses no more than its own margin."""
+    if not position.is_cross:  # what it cannot sell within that, the backstop takes
+        raw, size = position.raw, position.size
+        return max(-(raw // size) if size > 0 else raw // -size, 1)
+    return 1 if position.size > 0 else HIGHEST_PRICE

@@ -30,7 +30,7 @@ def update_leverage(account: Account, listing: Listing, action: UpdateLeverageAc
     """Set leverage and margin mode of a market. Raises ActionRefusedError."""
     rule, pool = listing.instrument, account.pool_of(listing)
     position = pool.position(listing)
-    if not 1 <= action.leverage <= rule.max_leverage:
+    if not 1 <= action.leverage <= listing.leverage_max(abs(position.value)):
         raise ActionRefusedError(refusals.LEVERAGE_VALUE)
     if action.isCross and rule.is_isolated_only:
         raise ActionRefusedError(refusals.LEVERAGE_CROSS)
