@@ -323,3 +323,19 @@ def test_a_halted_builders_market_is_settled_at_its_mark():
     venue.exchange.halt(())
     assert "filled" in venue.place(ALICE, order)[0]
     check_books(venue)
+
+
+def test_users_positions_count_towards_the_cap():
+    """The outside world alone never comes near a cap: who trades here can reach it."""
+    dex = Dex(name="hyna", full_name="H", interest_caps_usd={"hyna:ETH": 100})
+    venue = Venue(markets=[on_dex()], dexs=[dex])
+    order = wire("B", "2001", "0.2", "Ioc", asset=BUILDER_ASSET)
+
+    assert "filled" in venue.place(ALICE, order)[0]
+    assert venue.info("perpsAtOpenInterestCap", dex="hyna") == ["hyna:ETH"]
+    refused = venue.place(ALICE, order)[0]["error"]
+    assert refused.startswith("Order would increase open interest while open interest is capped")
+    back = wire("A", "1999", "0.2", "Ioc", asset=BUILDER_ASSET, reduce_only=True)
+    assert "filled" in venue.place(ALICE, back)[0]
+    assert venue.info("perpsAtOpenInterestCap", dex="hyna") == []
+    check_books(venue)

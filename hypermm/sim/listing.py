@@ -116,6 +116,7 @@ class Listing:
         # From which value of a position (micro-USD) on which leverage is the highest.
         most = self.instrument.max_leverage
         self.tiers = TIERS.get((self.coin, most), ((0, most),))
+        self._longs = self._shorts = 0  # lots that users hold each way
         self._growth = (0, 0)  # minute, micro-USD by which users' positions grew in it
         self._day: deque[Candle] = deque()  # the minutes of the last 24 hours
         self._edge: Candle | None = None  # the last minute before them
@@ -216,9 +217,15 @@ class Listing:
 
     @property
     def is_at_cap(self) -> bool:
-        """Whether the open interest has come to its cap."""
+        """Whether the open interest, users' positions in it, has come to its cap."""
         cap = self.open_interest_cap
-        return 0 < cap <= self.open_interest * self.mark_price
+        lots = self.open_interest + max(self._longs, self._shorts)
+        return 0 < cap <= lots * self.mark_price
+
+    def count_interest(self, before: int, after: int) -> None:
+        """Count a change of one user's position."""
+        self._longs += max(after, 0) - max(before, 0)
+        self._shorts += max(-after, 0) - max(-before, 0)
 
     def note_growth(self, now_ms: int, notional: int) -> None:
         """Count what a fill adds to a user's position."""

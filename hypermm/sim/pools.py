@@ -103,6 +103,7 @@ class Pool:
         """Apply a fill to position and balance; return the realised profit."""
         position = self.position(listing)
         before = position.size
+        listing.count_interest(before, before + change)
         if position.is_cross:
             self.cash -= change * price
             return position.trade(change, price)
