@@ -3,7 +3,7 @@
 import pytest
 
 from hypermm.sim.dexs import Dex
-from hypermm.sim.rules import USD
+from hypermm.sim.rules import USD, Rules
 from tests.scripted_market import ALICE, BOB, ScriptedMarket
 from tests.sim_desk import ASKS, BIDS, Venue, wire
 from tests.test_sim_money import BUILDER_ASSET, check_books, on_dex
@@ -307,3 +307,13 @@ def test_each_refusal_of_a_whole_action_has_its_text(venue, text):
 
     assert reply == {"status": "err", "response": text}
     check_books(venue)
+
+
+def test_an_action_signed_for_the_other_network_is_refused():
+    """Where the venue is told which one it is; by default it takes both."""
+    venue = Venue(rules=Rules(chain="Mainnet"))
+
+    reply = signed(venue, ALICE, "usdSend", destination=BOB, amount="1")
+
+    text = "Mainnet and testnet require different signature."
+    assert reply == {"status": "err", "response": text}

@@ -344,6 +344,8 @@ class Exchange:
         """Decide who acts and spend the nonce, before any business check."""
         signer, action = submission.signer, submission.action
         if isinstance(action, UserAction):
+            if self.rules.chain not in ("", action.hyperliquidChain):
+                raise ActionRefusedError(refusals.OTHER_CHAIN)
             account = self.accounts.get(signer)
             if account is None:
                 raise ActionRefusedError(refusals.must_deposit(signer))

@@ -127,6 +127,7 @@ def twap_value(least_usd: int, usd_a_minute: int) -> str:
 # Of a whole action.
 EXPIRED = "Action already expired"
 NONCE_MISMATCH = "Nonce mismatch."
+OTHER_CHAIN = "Mainnet and testnet require different signature."
 NO_SIGNER = "Unable to recover signer."
 LEVERAGE_VALUE = "Invalid leverage value"
 LEVERAGE_TYPE = "Cannot switch leverage type with open position."

@@ -127,6 +127,8 @@ class Rules:
         Whether a firing of it appears as `nonUserCancel`.
     is_volume_checked_first : bool
         Whether it refuses for too little volume before it refuses a time that is too early.
+    chain : str
+        Network whose user-signed actions are taken, `Mainnet` or `Testnet`; empty takes both.
     is_funding_cut : bool
         Whether a funding payment is cut to whole micro-USD; else it is rounded to the nearest.
     partial_liquidation_usd : int
@@ -169,6 +171,7 @@ class Rules:
     does_schedule_spare_dexs: bool = False
     is_scheduled_cancel_told: bool = True
     is_volume_checked_first: bool = True
+    chain: Literal["", "Mainnet", "Testnet"] = ""
     is_funding_cut: bool = True
     partial_liquidation_usd: int = PARTIAL_LIQUIDATION_USD
     interest_growth_usd_max: int = 0
